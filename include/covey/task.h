@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COVEY_TASK_H
+#define COVEY_TASK_H
+#include <covey/pool.h>
+#endif

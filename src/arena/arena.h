@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arena: the family's shared memory, its regions, its object table and its
+ * process table. Uses base only.
+ *
+ * One memfd, mapped whole in every process, not at the same address: what lies
+ * in it refers to itself by offset from its start. Offset 0 is "none". All
+ * that changes here changes so that a kill between any two instructions can be
+ * mended by the next to hold the lock: see region.c and object.c.
+ */
+#ifndef CVY_ARENA_H
+#define CVY_ARENA_H
+
+#include <covey/family.h>
+#include <covey/fn.h>
+
+#include "base/base.h"
+
+/* ---- the mapping (arena.c) */
+
+/*
+ * The family of this process: created at first use, or attached. Cheap when it
+ * is there. 0, -ENOMEM, -EMFILE, -ENFILE, in words. Every entry point that can
+ * be a process's first goes through it.
+ */
+int cvy_family(void);
+bool cvy_family_exists(void);
+/* Maps an inherited arena after checking its stamp; fd becomes the arena's. */
+int cvy_family_attach(int fd);
+/* The arena's descriptor, close-on-exec. */
+int cvy_family_fd(void);
+/* A quota to be used when the family is made. -EBUSY once it is. */
+int cvy_family_quota(uint64_t bytes);
+
+extern unsigned char *cvy_base; /* where the arena is mapped here */
+extern uint64_t cvy_size;       /* how much of it */
+
+/* The address of [offset, offset + len), NULL when that is not in the arena. */
+static inline void *cvy_at(uint64_t offset, uint64_t len)
+{
+	return offset && offset < cvy_size && len <= cvy_size - offset ? cvy_base + offset : NULL;
+}
+static inline uint64_t cvy_offset(const void *p)
+{
+	return (uint64_t)((const unsigned char *)p - cvy_base);
+}
+
+/* ---- regions (region.c): page-aligned pieces of the arena */
+
+/*
+ * Allocates bytes (rounded up to pages), backed by memory, contents undefined,
+ * and stores its offset in *dest, which must lie in the arena and be 0: a
+ * region is owned by the word that refers to it from the moment it exists. If
+ * the caller dies, either both happened or neither.
+ * -ENOMEM: quota or system memory, in words.
+ */
+int cvy_region_alloc(uint64_t *dest, uint64_t bytes);
+/*
+ * The same, reserving `bytes` of address space of which the first `backed` are
+ * backed; cvy_region_back() backs more.
+ */
+int cvy_region_reserve(uint64_t *dest, uint64_t bytes, uint64_t backed);
+int cvy_region_back(uint64_t offset, uint64_t backed);
+/* Frees the region that *dest refers to and stores 0 there. *dest 0 is fine. */
+void cvy_region_free(uint64_t *dest);
+/* Usable bytes that are backed. */
+uint64_t cvy_region_bytes(uint64_t offset);
+/* Bytes counted against the quota now, and the quota. */
+void cvy_region_usage(uint64_t *used, uint64_t *quota);
+
+/* ---- objects (object.c): what handles refer to */
+
+enum cvy_kind {
+	CVY_NONE = 0,
+	CVY_LOCK,
+	CVY_RLOCK,
+	CVY_QUEUE,
+	CVY_KINDS
+};
+
+/*
+ * A slot of the object table, 256 bytes, in two cache line pairs.
+ *
+ * Slots are type-stable: once used for a kind, always of that kind, and their
+ * mutex is initialised once and never again, so a thread that comes late finds
+ * a sane object whose generation tells that it is not the one it meant.
+ *
+ * tag        kind in the low 8 bits, state in the next 8, generation in the
+ *            high 32; what an id is compared with. Written under the table
+ *            lock; a destroyer also holds the object's own mutex(es).
+ * name       written under the table lock before the tag says live.
+ * next_free  under the table lock.
+ * region     the object's control block where it has one, 0 until the kind's
+ *            first use of the slot, then never changed.
+ * mutex      the object's own; for locks the lock itself.
+ * owner, depth, since: by the holder of mutex.
+ * space      the kind's own.
+ */
+struct cvy_object {
+	_Atomic uint64_t tag;
+	uint32_t next_free;
+	uint32_t index;
+	uint64_t region;
+	char name[COVEY_NAME_MAX + 1];
+	unsigned char pad[128 - 56];
+	_Alignas(128) pthread_mutex_t mutex;
+	_Atomic uint32_t owner; /* process slot of the holder, for messages and tools */
+	_Atomic uint32_t owner_tid;
+	_Atomic uint64_t depth;
+	unsigned char space[128 - sizeof(pthread_mutex_t) - 16];
+};
+_Static_assert(sizeof(struct cvy_object) == 256, "an object slot is two cache line pairs");
+
+/*
+ * What a kind does with its slots. Both run under the table lock, on a slot that
+ * is not live.
+ *
+ * init   makes the slot ready; fails with words. What it allocates must be owned
+ *        by words in the slot or its region from the start.
+ * clear  frees what an object of the kind held beyond its slot and control
+ *        block. Must do nothing the second time: it is run again where the
+ *        first run was cut short by a kill.
+ */
+struct cvy_kind_ops {
+	enum cvy_kind kind;
+	int (*init)(struct cvy_object *object, const void *context);
+	void (*clear)(struct cvy_object *object);
+};
+
+/* Makes an object and sets it live. *id is the handle. -ENOSPC, -ENAMETOOLONG, init's. */
+int cvy_object_create(const struct cvy_kind_ops *ops, const char *name, const void *context,
+                      uint64_t *id);
+/*
+ * Ends a live object: its tag first, so that whoever gets its mutex from now on
+ * finds it stale; then clear; then the slot is free. The caller holds the
+ * object's own mutex(es), and unlocks them after.
+ */
+void cvy_object_retire(const struct cvy_kind_ops *ops, struct cvy_object *object);
+/* Live objects. */
+uint64_t cvy_object_live(void);
+
+/* "lock", "queue". */
+const char *cvy_kind_name(enum cvy_kind kind);
+
+extern struct cvy_object *cvy_objects;  /* the table here */
+extern uint32_t cvy_object_capacity;     /* its slots; 0 before the family */
+#define CVY_LIVE 1u
+
+/* id: the slot's index + 1 in the low half, its generation in the high half. */
+static inline uint64_t cvy_tag_of(uint64_t id, enum cvy_kind kind)
+{
+	return (id & ~UINT64_C(0xffffffff)) | CVY_LIVE << 8 | (uint64_t)kind;
+}
+
+/* The object's slot, or NULL where the id is not that of a live one: no words, see cvy_stale(). */
+static inline struct cvy_object *cvy_object(uint64_t id, enum cvy_kind kind)
+{
+	uint32_t index = (uint32_t)id - 1;
+	struct cvy_object *object;
+
+	if (__builtin_expect(index >= cvy_object_capacity, 0))
+		return NULL;
+	object = &cvy_objects[index];
+	if (__builtin_expect(atomic_load_explicit(&object->tag, memory_order_acquire) !=
+	                             cvy_tag_of(id, kind),
+	                     0))
+		return NULL;
+	return object;
+}
+/* Whether it still is, after its mutex was taken. */
+static inline bool cvy_object_is(struct cvy_object *object, uint64_t id, enum cvy_kind kind)
+{
+	return atomic_load_explicit(&object->tag, memory_order_acquire) == cvy_tag_of(id, kind);
+}
+/* -EBADF in words: never created, of another kind, or destroyed. */
+int cvy_stale(uint64_t id, enum cvy_kind kind);
+
+/* ---- processes (proc.c): the process table */
+
+#define CVY_PROCS 16384u
+
+enum cvy_proc_state {
+	CVY_PROC_FREE = 0,
+	CVY_PROC_STARTING, /* its starter fills it in */
+	CVY_PROC_RUNNING,  /* it has reached covey */
+	CVY_PROC_ENDED,    /* its exit is recorded */
+};
+
+/*
+ * A process of the family. Slot 0 is not used; the root is slot 1.
+ *
+ * state       FREE to STARTING by the starter under the table lock; to RUNNING
+ *             by the process; to ENDED by whoever reaps it, once exit_status is
+ *             written; to FREE by its parent (or a sweep, when both are dead).
+ *             A futex word: waiters for RUNNING and ENDED sleep on it.
+ * generation  one up at each FREE to STARTING.
+ * pid, start  by the process itself before RUNNING (the starter may write the
+ *             same pid first).
+ * parent, name, method, daemon, fn, arg, arg_len: by the starter while STARTING.
+ * exit_code   by the process itself as it ends by its own will (-1 before);
+ * exit_status by whoever reaps it: a wait status.
+ * unmanaged   it was forked outside covey: nobody but a sweep frees the slot.
+ * error, words: by the process, when it ends before its function runs.
+ * waiting_for the id of the object it sleeps on, by its threads; for tools.
+ * inline_arg  the argument up to its size, else arg is a region.
+ */
+struct cvy_proc {
+	_Atomic uint32_t state;
+	uint32_t generation;
+	_Atomic int32_t pid;
+	uint32_t parent;
+	uint32_t parent_generation;
+	_Atomic int32_t exit_code;
+	_Atomic int32_t exit_status;
+	int32_t error;
+	uint64_t start;
+	_Atomic uint64_t waiting_for;
+	covey_fn fn;
+	uint64_t arg;
+	uint64_t arg_len;
+	uint8_t method;
+	uint8_t daemon;
+	uint8_t unmanaged;
+	uint8_t pad[5];
+	char name[COVEY_NAME_MAX + 1];
+	char words[256];
+	unsigned char inline_arg[136];
+};
+_Static_assert(sizeof(struct cvy_proc) == 512, "a process slot is 512 bytes");
+
+/* Takes a slot with state STARTING and the caller as parent. *index out. -EAGAIN: none free. */
+int cvy_proc_new(const char *name, uint32_t *index);
+void cvy_proc_free(uint32_t index);
+struct cvy_proc *cvy_proc(uint32_t index); /* NULL when out of range */
+extern uint32_t cvy_self_slot;
+uint32_t cvy_self_register(void);
+/* The calling process's slot; a process forked outside covey gets one here. 0: no family. */
+static inline uint32_t cvy_self(void)
+{
+	return __builtin_expect(cvy_self_slot != 0, 1) ? cvy_self_slot : cvy_self_register();
+}
+void cvy_self_set(uint32_t index); /* in a child covey started; sets pid, start, RUNNING */
+/* Whether the process in the slot is alive, by pid and start time; zombies are not. */
+bool cvy_proc_alive(uint32_t index, uint32_t generation);
+/* Live ones. */
+uint64_t cvy_proc_count(void);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* What this process may use of the machine: memory and cores. */
+#include "arena/layout.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static ssize_t read_text(const char *path, char *buf, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do
+		n = read(fd, buf, cap - 1);
+	while (n < 0 && errno == EINTR);
+	close(fd);
+	if (n < 0)
+		return -1;
+	buf[n] = 0;
+	return n;
+}
+
+/*
+ * Calls visit with the text of `file` in this process's cgroup of version 2 and
+ * in each cgroup above it.
+ */
+static void each_cgroup(const char *file, void (*visit)(const char *text, void *), void *context)
+{
+	char text[4096], group[4096], path[8192], *line, *end;
+
+	if (read_text("/proc/self/cgroup", text, sizeof text) < 0)
+		return;
+	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!line)
+		return;
+	line = strstr(line, "::") + 2;
+	line[strcspn(line, "\n")] = 0;
+	snprintf(group, sizeof group, "%s", line);
+	for (;;) {
+		snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", group, file);
+		if (read_text(path, text, sizeof text) > 0)
+			visit(text, context);
+		end = strrchr(group, '/');
+		if (!end)
+			return;
+		*end = 0;
+	}
+}
+
+static void lower_memory(const char *text, void *context)
+{
+	uint64_t *least = context, value;
+
+	if (strncmp(text, "max", 3) == 0)
+		return;
+	value = strtoull(text, NULL, 10);
+	if (value && value < *least)
+		*least = value;
+}
+
+uint64_t cvy_memory_limit(void)
+{
+	uint64_t least = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	char text[64];
+	struct rlimit limit;
+
+	each_cgroup("memory.max", lower_memory, &least);
+	if (read_text("/sys/fs/cgroup/memory/memory.limit_in_bytes", text, sizeof text) > 0)
+		lower_memory(text, &least);
+	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    limit.rlim_cur < least)
+		least = limit.rlim_cur;
+	return least;
+}
+
+static void lower_cores(const char *text, void *context)
+{
+	int *cores = context, n;
+	long long quota, period;
+
+	if (sscanf(text, "%lld %lld", &quota, &period) != 2 || quota <= 0 || period <= 0)
+		return;
+	n = (int)((quota + period - 1) / period);
+	if (n >= 1 && n < *cores)
+		*cores = n;
+}
+
+int covey_cpu_count(void)
+{
+	cpu_set_t few, *many;
+	int cores = 1, cpus = CPU_SETSIZE;
+
+	if (sched_getaffinity(0, sizeof few, &few) == 0) {
+		cores = CPU_COUNT(&few);
+	} else {
+		/* A machine of more cores than the usual set holds. */
+		for (cpus *= 2; cpus <= 1 << 20; cpus *= 2) {
+			size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+			int rc;
+
+			many = CPU_ALLOC((size_t)cpus);
+			if (!many)
+				break;
+			rc = sched_getaffinity(0, size, many);
+			if (rc == 0)
+				cores = CPU_COUNT_S(size, many);
+			CPU_FREE(many);
+			if (rc == 0)
+				break;
+		}
+	}
+	each_cgroup("cpu.max", lower_cores, &cores);
+	return cores > 0 ? cores : 1;
+}
+
+int covey_usage_get_v(covey_usage *usage, size_t size)
+{
+	covey_usage now = {0};
+	int rc = cvy_family();
+
+	if (rc < 0)
+		return rc;
+	if (!usage)
+		return cvy_fail(EINVAL, "usage: no place for the answer was given");
+	cvy_region_usage(&now.used, &now.quota);
+	now.objects = cvy_object_live();
+	now.processes = cvy_proc_count();
+	memcpy(usage, &now, size < sizeof now ? size : sizeof now);
+	return 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* The process table. */
+#include "arena/layout.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+uint32_t cvy_self_slot;
+
+static uint32_t parent_slot; /* of a process forked outside covey: its parent's */
+
+struct cvy_proc *cvy_proc(uint32_t index)
+{
+	if (!cvy_family_exists() || index == 0 || index >= CVY_PROCS)
+		return NULL;
+	return (struct cvy_proc *)(cvy_base + cvy_header()->procs) + index;
+}
+
+static int lock_procs(struct arena_header *h)
+{
+	int rc = cvy_mutex_lock(&h->proc_lock, CVY_NEVER);
+
+	if (rc == 1)
+		cvy_mutex_mended(&h->proc_lock); /* each state is one store: nothing to mend */
+	else if (rc < 0)
+		return cvy_fail(-rc, "processes: the table lock: %s", covey_strerror(rc));
+	return 0;
+}
+
+bool cvy_proc_alive(uint32_t index, uint32_t generation)
+{
+	struct cvy_proc *proc = cvy_proc(index);
+	uint32_t state;
+	uint64_t start;
+	pid_t pid;
+	int fd, ended;
+
+	if (!proc || proc->generation != generation)
+		return false;
+	state = atomic_load(&proc->state);
+	if (state == CVY_PROC_FREE || state == CVY_PROC_ENDED)
+		return false;
+	pid = atomic_load(&proc->pid);
+	if (pid == 0)
+		return state == CVY_PROC_STARTING;
+	if (pid == getpid())
+		return true;
+	fd = cvy_pidfd_open(pid);
+	if (fd == -ESRCH)
+		return false;
+	if (fd < 0)
+		return true; /* cannot tell: no descriptors, or no such call */
+	ended = cvy_pidfd_ended(fd);
+	close(fd);
+	if (ended)
+		return false;
+	start = cvy_start_time(pid);
+	return !start || !proc->start || start == proc->start;
+}
+
+static void release(struct cvy_proc *proc)
+{
+	cvy_region_free(&proc->arg);
+	atomic_store(&proc->state, CVY_PROC_FREE);
+}
+
+/* Frees the slots of the dead whom nobody will free: their parent is dead, or was none of covey's. */
+static void sweep(void)
+{
+	for (uint32_t i = 1; i < CVY_PROCS; i++) {
+		struct cvy_proc *proc = cvy_proc(i);
+		uint32_t state = atomic_load(&proc->state);
+
+		if (state == CVY_PROC_FREE || cvy_proc_alive(i, proc->generation))
+			continue;
+		if (proc->unmanaged || !cvy_proc_alive(proc->parent, proc->parent_generation))
+			release(proc);
+	}
+}
+
+/* The index of a free slot, or 0. */
+static uint32_t find_free(struct arena_header *h)
+{
+	for (uint32_t n = 0; n < CVY_PROCS - 1; n++) {
+		uint32_t i = 1 + (h->proc_hint + n) % (CVY_PROCS - 1);
+
+		if (atomic_load(&cvy_proc(i)->state) == CVY_PROC_FREE) {
+			h->proc_hint = i;
+			return i;
+		}
+	}
+	return 0;
+}
+
+static int take(const char *name, uint32_t parent, uint32_t *index)
+{
+	struct arena_header *h = cvy_header();
+	struct cvy_proc *proc;
+	char checked[COVEY_NAME_MAX + 1];
+	uint32_t generation, found;
+	int rc = cvy_name(checked, name, "process");
+
+	if (rc < 0)
+		return rc;
+	rc = lock_procs(h);
+	if (rc < 0)
+		return rc;
+	found = find_free(h);
+	if (!found) {
+		sweep();
+		found = find_free(h);
+	}
+	if (!found) {
+		cvy_mutex_unlock(&h->proc_lock);
+		return cvy_fail(EAGAIN, "process '%s': the family has %u processes, which is as "
+		                        "many as it can hold",
+		                checked, CVY_PROCS - 1);
+	}
+	proc = cvy_proc(found);
+	generation = proc->generation + 1;
+	memset(proc, 0, sizeof *proc);
+	proc->generation = generation;
+	memcpy(proc->name, checked, sizeof checked);
+	proc->parent = parent;
+	proc->parent_generation = parent ? cvy_proc(parent)->generation : 0;
+	atomic_store(&proc->exit_code, -1);
+	atomic_store(&proc->exit_status, -1);
+	atomic_store(&proc->state, CVY_PROC_STARTING);
+	cvy_mutex_unlock(&h->proc_lock);
+	*index = found;
+	return 0;
+}
+
+int cvy_proc_new(const char *name, uint32_t *index)
+{
+	int rc = cvy_family();
+
+	return rc < 0 ? rc : take(name, cvy_self(), index);
+}
+
+void cvy_proc_free(uint32_t index)
+{
+	struct cvy_proc *proc = cvy_proc(index);
+
+	if (proc)
+		release(proc);
+}
+
+static void in_forked_child(void)
+{
+	if (cvy_self_slot)
+		parent_slot = cvy_self_slot;
+	cvy_self_slot = 0;
+}
+
+void cvy_self_set(uint32_t index)
+{
+	static atomic_flag hooked = ATOMIC_FLAG_INIT;
+	struct cvy_proc *proc = cvy_proc(index);
+
+	if (!proc)
+		return;
+	if (!atomic_flag_test_and_set(&hooked))
+		cvy_at_fork_child(in_forked_child);
+	atomic_store(&proc->pid, getpid());
+	proc->start = cvy_start_time(getpid());
+	cvy_self_slot = index;
+	atomic_store(&proc->state, CVY_PROC_RUNNING);
+	cvy_futex_wake(&proc->state, INT32_MAX);
+}
+
+/* The root, or a process that was forked without covey: gets a slot of its own. */
+uint32_t cvy_self_register(void)
+{
+	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+	uint32_t index = 0;
+
+	if (!cvy_family_exists())
+		return 0;
+	pthread_mutex_lock(&once);
+	if (!cvy_self_slot && take(parent_slot ? "forked" : "main", parent_slot, &index) == 0) {
+		cvy_proc(index)->unmanaged = 1;
+		cvy_self_set(index);
+	}
+	pthread_mutex_unlock(&once);
+	return cvy_self_slot;
+}
+
+uint64_t cvy_proc_count(void)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 1; i < CVY_PROCS; i++) {
+		struct cvy_proc *proc = cvy_proc(i);
+
+		if (!proc)
+			return n;
+		if (atomic_load(&proc->state) != CVY_PROC_FREE &&
+		    cvy_proc_alive(i, proc->generation))
+			n++;
+	}
+	return n;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Regions: blocks of the size classes.
+ *
+ * A region is owned by the one word, `dest`, that refers to it, and changes
+ * hands under the region lock in this order:
+ *
+ *     moving_dest, moving_block noted | entry, counters, *dest | note cleared
+ *
+ * A kill between leaves the note. The next to lock drops what it names: *dest
+ * becomes 0 and the block free. For an allocation that undoes it, for a free
+ * it completes it, so one rule mends both; the counters are made anew from the
+ * entries.
+ */
+#include "arena/layout.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/* Free blocks kept backed, so that a queue that grows and shrinks does not pay for pages. */
+#define WARM_MAX (UINT64_C(32) << 20)
+#define WARM_BLOCK_MAX (UINT64_C(16) << 20)
+
+/* Keeps the compiler from reordering stores that a kill must not see reordered. */
+#define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
+
+static _Atomic uint32_t *entry_of(struct arena_header *h, unsigned class, uint32_t block)
+{
+	return (_Atomic uint32_t *)(cvy_base + h->classes[class].table) + block;
+}
+
+static uint64_t block_offset(const struct arena_header *h, unsigned class, uint32_t block)
+{
+	return (uint64_t)(class + 1) * h->range + (uint64_t)block * cvy_block_bytes(class);
+}
+
+/* The class and block of a region's offset; false where no block begins there. */
+static bool locate(const struct arena_header *h, uint64_t offset, unsigned *class, uint32_t *block)
+{
+	uint64_t in_range;
+
+	if (offset < h->range || offset >= cvy_size)
+		return false;
+	*class = (unsigned)(offset / h->range) - 1;
+	in_range = offset % h->range;
+	if (*class >= CLASSES || in_range % cvy_block_bytes(*class))
+		return false;
+	*block = (uint32_t)(in_range / cvy_block_bytes(*class));
+	return *block < h->classes[*class].top;
+}
+
+void cvy_regions_init(struct arena_header *header)
+{
+	uint64_t table = header->objects + (uint64_t)header->object_slots * sizeof(struct cvy_object);
+
+	for (unsigned c = 0; c < CLASSES; c++) {
+		struct size_class *class = &header->classes[c];
+		uint64_t blocks = c < 40 ? header->range / cvy_block_bytes(c) : 0;
+
+		table = (table + 63) & ~UINT64_C(63);
+		class->table = table;
+		class->blocks = (uint32_t)blocks;
+		table += blocks * sizeof(uint32_t);
+	}
+}
+
+/* Makes hints and counters anew from the entries. */
+static void recount(struct arena_header *h)
+{
+	uint64_t used = HEADER_BYTES + h->object_backed, warm = 0;
+
+	for (unsigned c = 0; c < CLASSES; c++) {
+		struct size_class *class = &h->classes[c];
+
+		class->hint = class->warm_hint = class->top;
+		class->warm = 0;
+		for (uint32_t b = class->top; b-- > 0;) {
+			uint32_t entry = *entry_of(h, c, b);
+
+			used += (entry & ENTRY_PAGES) * PAGE;
+			if (!entry)
+				class->hint = b;
+			if (entry & ENTRY_WARM) {
+				class->warm++;
+				class->warm_hint = b;
+				warm += (entry & ENTRY_PAGES) * PAGE;
+			}
+		}
+	}
+	atomic_store(&h->used, used);
+	atomic_store(&h->warm_bytes, warm);
+}
+
+/* A holder of the region lock died: drop the region that was moving. */
+static void mend(struct arena_header *h)
+{
+	uint64_t *dest = cvy_at(h->moving_dest, sizeof *dest);
+	unsigned class;
+	uint32_t block;
+
+	if (locate(h, h->moving_block, &class, &block)) {
+		cvy_punch(h->moving_block, cvy_block_bytes(class));
+		*entry_of(h, class, block) = 0;
+		if (dest && *dest == h->moving_block)
+			*dest = 0;
+	}
+	recount(h);
+	h->moving_block = 0;
+	h->moving_dest = 0;
+	cvy_mutex_mended(&h->region_lock);
+	cvy_log(COVEY_LOG_WARN, "a process died while it allocated memory; mended");
+}
+
+static int lock_regions(struct arena_header *h)
+{
+	int rc = cvy_mutex_lock(&h->region_lock, CVY_NEVER);
+
+	if (rc == 1)
+		mend(h);
+	else if (rc < 0)
+		return cvy_fail(-rc, "memory: the region lock: %s", covey_strerror(rc));
+	return 0;
+}
+
+/* Gives warm blocks back until `bytes` fit under the quota. */
+static void cool(struct arena_header *h, uint64_t bytes)
+{
+	for (unsigned c = CLASSES; c-- > 0 && h->used + bytes > h->quota;) {
+		struct size_class *class = &h->classes[c];
+
+		for (uint32_t b = class->warm_hint; class->warm && b < class->top; b++) {
+			uint32_t entry = *entry_of(h, c, b);
+
+			if (!(entry & ENTRY_WARM))
+				continue;
+			cvy_punch(block_offset(h, c, b), (entry & ENTRY_PAGES) * PAGE);
+			*entry_of(h, c, b) = 0;
+			class->warm--;
+			class->warm_hint = b + 1;
+			if (b < class->hint)
+				class->hint = b;
+			h->warm_bytes -= (entry & ENTRY_PAGES) * PAGE;
+			h->used -= (entry & ENTRY_PAGES) * PAGE;
+		}
+	}
+}
+
+/* A block of the class: a warm one, else a free one; -1 for none. */
+static int64_t pick(struct arena_header *h, unsigned c)
+{
+	struct size_class *class = &h->classes[c];
+
+	if (class->warm)
+		for (uint32_t b = class->warm_hint; b < class->top; b++)
+			if (*entry_of(h, c, b) & ENTRY_WARM)
+				return b;
+	for (uint32_t b = class->hint; b < class->top; b++)
+		if (!*entry_of(h, c, b)) {
+			class->hint = b;
+			return b;
+		}
+	class->hint = class->top;
+	return class->top < class->blocks ? (int64_t)class->top : -1;
+}
+
+static int over_quota(struct arena_header *h, uint64_t bytes)
+{
+	return cvy_fail(ENOMEM, "memory: %llu bytes more would pass the family's quota of %llu "
+	                        "(%llu held)",
+	                (unsigned long long)bytes, (unsigned long long)h->quota,
+	                (unsigned long long)h->used);
+}
+
+/* Takes a block for dest with the lock held; 0 and what of it was backed already. */
+static int take(struct arena_header *h, uint64_t *dest, uint64_t bytes, uint64_t pages,
+                uint64_t *was_backed)
+{
+	unsigned c = 0;
+	int64_t block;
+	uint32_t entry;
+
+	while (c < CLASSES && cvy_block_bytes(c) < bytes)
+		c++;
+	while (c < CLASSES && (block = pick(h, c)) < 0)
+		c++;
+	if (c == CLASSES)
+		return cvy_fail(ENOMEM, "memory: no %llu bytes of address space in one piece are "
+		                        "left in the arena of %llu",
+		                (unsigned long long)bytes, (unsigned long long)cvy_size);
+	entry = (uint32_t)block < h->classes[c].top ? *entry_of(h, c, (uint32_t)block) : 0;
+	*was_backed = entry & ENTRY_PAGES;
+	if (pages < *was_backed)
+		pages = *was_backed;
+	if (h->used + (pages - *was_backed) * PAGE > h->quota) {
+		/* A warm block is already counted; a cold one may need others to cool. */
+		cool(h, (pages - *was_backed) * PAGE);
+		entry = (uint32_t)block < h->classes[c].top ? *entry_of(h, c, (uint32_t)block) : 0;
+		*was_backed = entry & ENTRY_PAGES;
+		if (h->used + (pages - *was_backed) * PAGE > h->quota)
+			return over_quota(h, (pages - *was_backed) * PAGE);
+	}
+
+	h->moving_dest = cvy_offset(dest);
+	h->moving_block = block_offset(h, c, (uint32_t)block);
+	IN_ORDER();
+	if ((uint32_t)block == h->classes[c].top)
+		h->classes[c].top++;
+	*entry_of(h, c, (uint32_t)block) = ENTRY_USED | (uint32_t)pages;
+	if (entry & ENTRY_WARM) {
+		h->classes[c].warm--;
+		h->classes[c].warm_hint = (uint32_t)block + 1;
+		h->warm_bytes -= *was_backed * PAGE;
+	} else {
+		h->classes[c].hint = (uint32_t)block + 1;
+	}
+	h->used += (pages - *was_backed) * PAGE;
+	*dest = h->moving_block;
+	IN_ORDER();
+	h->moving_block = 0;
+	return 0;
+}
+
+int cvy_region_reserve(uint64_t *dest, uint64_t bytes, uint64_t backed)
+{
+	struct arena_header *h = cvy_header();
+	uint64_t pages = (backed + PAGE - 1) / PAGE, was_backed = 0;
+	int rc;
+
+	if (bytes > h->range || pages > ENTRY_PAGES)
+		return cvy_fail(ENOMEM, "memory: %llu bytes in one piece are over the arena's "
+		                        "limit of %llu",
+		                (unsigned long long)bytes, (unsigned long long)h->range);
+	rc = lock_regions(h);
+	if (rc < 0)
+		return rc;
+	rc = take(h, dest, bytes ? bytes : 1, pages, &was_backed);
+	cvy_mutex_unlock(&h->region_lock);
+	if (rc < 0 || pages <= was_backed)
+		return rc;
+	/* Outside the lock, since it takes long for much: dest owns the region already. */
+	rc = cvy_back(*dest + was_backed * PAGE, (pages - was_backed) * PAGE);
+	if (rc < 0) {
+		cvy_region_free(dest);
+		return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
+		                (unsigned long long)bytes, covey_strerror(rc));
+	}
+	return 0;
+}
+
+int cvy_region_alloc(uint64_t *dest, uint64_t bytes)
+{
+	return cvy_region_reserve(dest, bytes, bytes ? bytes : 1);
+}
+
+int cvy_region_back(uint64_t offset, uint64_t backed)
+{
+	struct arena_header *h = cvy_header();
+	uint64_t pages = (backed + PAGE - 1) / PAGE, more;
+	uint32_t block, entry;
+	unsigned class;
+	int rc = lock_regions(h);
+
+	if (rc < 0)
+		return rc;
+	if (!locate(h, offset, &class, &block) || pages * PAGE > cvy_block_bytes(class)) {
+		cvy_mutex_unlock(&h->region_lock);
+		return cvy_fail(EINVAL, "memory: no region to grow there");
+	}
+	entry = *entry_of(h, class, block);
+	more = pages > (entry & ENTRY_PAGES) ? pages - (entry & ENTRY_PAGES) : 0;
+	if (h->used + more * PAGE > h->quota)
+		cool(h, more * PAGE);
+	if (h->used + more * PAGE > h->quota) {
+		rc = over_quota(h, more * PAGE);
+	} else if (more) {
+		*entry_of(h, class, block) = ENTRY_USED | (uint32_t)pages;
+		h->used += more * PAGE;
+	}
+	cvy_mutex_unlock(&h->region_lock);
+	if (rc < 0 || !more)
+		return rc;
+	rc = cvy_back(offset + (pages - more) * PAGE, more * PAGE);
+	if (rc < 0)
+		return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
+		                (unsigned long long)(more * PAGE), covey_strerror(rc));
+	return 0;
+}
+
+void cvy_region_free(uint64_t *dest)
+{
+	struct arena_header *h = cvy_header();
+	uint64_t offset = *dest, bytes;
+	uint32_t block, pages;
+	unsigned class;
+
+	if (!offset)
+		return;
+	bytes = cvy_region_bytes(offset);
+	/* What is too much to keep warm is punched while dest still owns it, outside the lock. */
+	if (bytes > WARM_BLOCK_MAX)
+		cvy_punch(offset, bytes);
+	if (lock_regions(h) < 0)
+		return;
+	if (!locate(h, offset, &class, &block) || !(*entry_of(h, class, block) & ENTRY_USED)) {
+		*dest = 0; /* not a region: forget it rather than harm another */
+		cvy_mutex_unlock(&h->region_lock);
+		return;
+	}
+	pages = *entry_of(h, class, block) & ENTRY_PAGES;
+	bytes = pages * PAGE;
+
+	h->moving_dest = cvy_offset(dest);
+	h->moving_block = offset;
+	IN_ORDER();
+	*dest = 0;
+	if (bytes <= WARM_BLOCK_MAX && h->warm_bytes + bytes <= WARM_MAX && pages) {
+		*entry_of(h, class, block) = ENTRY_WARM | pages;
+		h->warm_bytes += bytes;
+		h->classes[class].warm++;
+		if (block < h->classes[class].warm_hint || h->classes[class].warm == 1)
+			h->classes[class].warm_hint = block;
+	} else {
+		if (bytes <= WARM_BLOCK_MAX)
+			cvy_punch(offset, bytes);
+		*entry_of(h, class, block) = 0;
+		h->used -= bytes;
+		if (block < h->classes[class].hint)
+			h->classes[class].hint = block;
+	}
+	IN_ORDER();
+	h->moving_block = 0;
+	cvy_mutex_unlock(&h->region_lock);
+}
+
+uint64_t cvy_region_bytes(uint64_t offset)
+{
+	struct arena_header *h = cvy_header();
+	unsigned class;
+	uint32_t block;
+
+	if (!locate(h, offset, &class, &block))
+		return 0;
+	return (*entry_of(h, class, block) & ENTRY_PAGES) * PAGE;
+}
+
+int cvy_charge(uint64_t bytes)
+{
+	struct arena_header *h = cvy_header();
+	int rc = lock_regions(h);
+
+	if (rc < 0)
+		return rc;
+	if (h->used + bytes > h->quota)
+		cool(h, bytes);
+	if (h->used + bytes > h->quota)
+		rc = over_quota(h, bytes);
+	else
+		h->used += bytes;
+	cvy_mutex_unlock(&h->region_lock);
+	return rc;
+}
+
+void cvy_region_usage(uint64_t *used, uint64_t *quota)
+{
+	struct arena_header *h = cvy_header();
+
+	*used = atomic_load(&h->used);
+	*quota = h->quota;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ground layer: errors in words, time, futexes, robust mutexes, process
+ * identity. It knows nothing of the arena. Internal names begin with cvy_.
+ */
+#ifndef CVY_BASE_H
+#define CVY_BASE_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <covey/base.h>
+
+/* ---- errors (error.c) */
+
+/* Sets this thread's words and code, returns -error. */
+int cvy_fail(int error, const char *format, ...) COVEY_PRINTF(2, 3);
+
+/* Puts words in front of this thread's words ("map: item 3: ..."), returns its code. */
+int cvy_fail_in(const char *format, ...) COVEY_PRINTF(1, 2);
+
+void cvy_log(int level, const char *format, ...) COVEY_PRINTF(2, 3);
+
+/* -ETIMEDOUT, or -EAGAIN where timeout_ms is 0, with words. */
+int cvy_timed_out(int timeout_ms, const char *format, ...) COVEY_PRINTF(2, 3);
+
+/* ---- options (error.c) */
+
+/*
+ * Copies an options struct of a caller (size bytes as its header knew it, or
+ * NULL) into one of known bytes: absent fields become zero; unknown fields that
+ * are not zero are -E2BIG.
+ */
+int cvy_options(void *to, size_t known, const void *from, size_t size, const char *what);
+
+/* Copies a name (NULL is "") into a fixed field; -ENAMETOOLONG in words. */
+int cvy_name(char to[COVEY_NAME_MAX + 1], const char *name, const char *what);
+
+/* ---- time (time.c): nanoseconds on the monotonic clock */
+
+#define CVY_NEVER INT64_MAX
+#define CVY_MS INT64_C(1000000)
+
+int64_t cvy_now(void);
+/* When a timeout in ms runs out: COVEY_FOREVER and any negative are CVY_NEVER. */
+int64_t cvy_deadline(int timeout_ms);
+struct timespec cvy_timespec(int64_t ns);
+/* Remaining ms for poll(2): -1 for CVY_NEVER, rounded up, 0 when past. */
+int cvy_poll_ms(int64_t deadline);
+
+/* ---- futexes (futex.c): shared between processes */
+
+/*
+ * Sleeps while *word == expected, until woken or deadline. 0: woken, changed,
+ * or interrupted: look again. -ETIMEDOUT.
+ */
+int cvy_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
+/* Wakes up to n; returns how many. Safe in a signal handler. */
+int cvy_futex_wake(_Atomic uint32_t *word, int n);
+
+/* The longest that anyone sleeps without looking again: insurance, never the remedy. */
+#define CVY_SLICE (1000 * CVY_MS)
+
+/* Rounds of cvy_pause() worth spinning before sleeping: 0 on one core. */
+int cvy_spins(void);
+
+static inline void cvy_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb" ::: "memory");
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
+}
+
+/* ---- robust mutexes in shared memory (mutex.c) */
+
+/* Process-shared, robust, error-checking. Initialised once, never destroyed: see crash notes. */
+int cvy_mutex_init(pthread_mutex_t *mutex);
+
+/*
+ * 0: held. 1: held, and the last holder died: mend, then cvy_mutex_mended().
+ * -ETIMEDOUT, -EDEADLK (this thread holds it), -ENOTRECOVERABLE and others of the C library,
+ * all without words. A deadline of 0 tries once.
+ */
+int cvy_mutex_lock(pthread_mutex_t *mutex, int64_t deadline);
+void cvy_mutex_mended(pthread_mutex_t *mutex);
+int cvy_mutex_unlock(pthread_mutex_t *mutex); /* 0 or -EPERM */
+
+/* ---- who we are (identity.c) */
+
+/*
+ * A number that differs in every process of a fork tree, cheap to read: what
+ * process-local objects remember their maker by. Never 0.
+ */
+uint32_t cvy_incarnation(void);
+/* Runs once in a forked child, after the number has changed; for static use. */
+void cvy_at_fork_child(void (*fn)(void));
+
+/* This thread's id, cached; right again after a fork. */
+extern __thread uint32_t cvy_tid_cache __attribute__((tls_model("initial-exec")));
+uint32_t cvy_tid_fetch(void);
+static inline uint32_t cvy_tid(void)
+{
+	return __builtin_expect(cvy_tid_cache != 0, 1) ? cvy_tid_cache : cvy_tid_fetch();
+}
+
+/* Start time of a process in clock ticks since boot, 0 where it cannot be read. */
+uint64_t cvy_start_time(pid_t pid);
+/* pidfd_open, waitid by pidfd, pidfd_send_signal; -errno. */
+int cvy_pidfd_open(pid_t pid);
+int cvy_pidfd_signal(int pidfd, int signal);
+/* 1 when the process of a pidfd has ended (zombies too), 0 while it lives. */
+int cvy_pidfd_ended(int pidfd);
+/* Threads of this process, 1 where /proc cannot tell. */
+int cvy_thread_count(void);
+
+#endif

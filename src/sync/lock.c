@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock and rlock: the robust mutex of an object slot.
+ *
+ * The mutex is of the error-checking type, so the C library itself answers
+ * whether the calling thread holds it (EDEADLK), which is all that an rlock
+ * needs to count depth. A slot's mutex outlives the lock: whoever gets it
+ * compares the tag again, and a destroyed lock is given back at once.
+ */
+#include <covey/lock.h>
+
+#include "arena/arena.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define NAME_ROOM (COVEY_NAME_MAX + 16)
+
+static const char *title(char to[NAME_ROOM], const struct cvy_object *object, enum cvy_kind kind)
+{
+	if (object->name[0])
+		snprintf(to, NAME_ROOM, "%s '%.31s'", cvy_kind_name(kind), object->name);
+	else
+		snprintf(to, NAME_ROOM, "%s", cvy_kind_name(kind));
+	return to;
+}
+
+/* The destroyer of the slot's last lock may have died with the mutex held. */
+static int init(struct cvy_object *object, const void *context)
+{
+	int rc = cvy_mutex_lock(&object->mutex, 0);
+
+	(void)context;
+	if (rc == 1)
+		cvy_mutex_mended(&object->mutex);
+	atomic_store(&object->owner, 0);
+	atomic_store(&object->owner_tid, 0);
+	atomic_store(&object->depth, 0);
+	if (rc >= 0)
+		cvy_mutex_unlock(&object->mutex);
+	return 0;
+}
+
+static const struct cvy_kind_ops lock_ops = {.kind = CVY_LOCK, .init = init};
+static const struct cvy_kind_ops rlock_ops = {.kind = CVY_RLOCK, .init = init};
+
+static pid_t holder(struct cvy_object *object)
+{
+	uint32_t owner = atomic_load_explicit(&object->owner, memory_order_relaxed);
+	struct cvy_proc *proc = cvy_proc(owner);
+
+	if (!proc || !cvy_proc_alive(owner, proc->generation))
+		return 0;
+	return atomic_load(&proc->pid);
+}
+
+/* Notes the new holder; where the slot's lock is no longer the one meant, gives it back. */
+static inline int taken(struct cvy_object *object, uint64_t id, enum cvy_kind kind, int died)
+{
+	if (__builtin_expect(died, 0))
+		cvy_mutex_mended(&object->mutex);
+	if (__builtin_expect(!cvy_object_is(object, id, kind), 0)) {
+		cvy_mutex_unlock(&object->mutex);
+		return cvy_stale(id, kind);
+	}
+	atomic_store_explicit(&object->owner, cvy_self(), memory_order_relaxed);
+	atomic_store_explicit(&object->owner_tid, cvy_tid(), memory_order_relaxed);
+	atomic_store_explicit(&object->depth, 1, memory_order_relaxed);
+	return died;
+}
+
+static int wait_for(struct cvy_object *object, uint64_t id, enum cvy_kind kind, int timeout_ms)
+{
+	struct cvy_proc *self = cvy_proc(cvy_self());
+	char name[NAME_ROOM];
+	int rc;
+
+	if (timeout_ms == 0)
+		return cvy_timed_out(0, "%s: held by another (pid %d)", title(name, object, kind),
+		                     (int)holder(object));
+	if (self)
+		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
+	rc = cvy_mutex_lock(&object->mutex, cvy_deadline(timeout_ms));
+	if (self)
+		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	if (rc >= 0)
+		return taken(object, id, kind, rc);
+	if (!cvy_object_is(object, id, kind))
+		return cvy_stale(id, kind);
+	if (rc == -ETIMEDOUT)
+		return cvy_timed_out(timeout_ms, "%s: still held by pid %d",
+		                     title(name, object, kind), (int)holder(object));
+	return cvy_fail(-rc, "%s: %s", title(name, object, kind), covey_strerror(rc));
+}
+
+static int not_ours(struct cvy_object *object, enum cvy_kind kind)
+{
+	char name[NAME_ROOM];
+	pid_t pid = holder(object);
+
+	title(name, object, kind);
+	if (pid == getpid())
+		return cvy_fail(EPERM, "%s: released by a thread that does not hold it; another "
+		                       "thread of this process does",
+		                name);
+	if (pid)
+		return cvy_fail(EPERM, "%s: released by a process that does not hold it; pid %d does",
+		                name, (int)pid);
+	return cvy_fail(EPERM, "%s: released, but nobody holds it", name);
+}
+
+/* owner_tid names the calling thread only while it holds the mutex: only a holder writes it. */
+static inline int give_back(struct cvy_object *object, enum cvy_kind kind)
+{
+	if (__builtin_expect(atomic_load_explicit(&object->owner_tid, memory_order_relaxed) !=
+	                             cvy_tid(),
+	                     0))
+		return not_ours(object, kind);
+	atomic_store_explicit(&object->owner_tid, 0, memory_order_relaxed);
+	atomic_store_explicit(&object->owner, 0, memory_order_relaxed);
+	if (__builtin_expect(cvy_mutex_unlock(&object->mutex) < 0, 0))
+		return not_ours(object, kind);
+	return 0;
+}
+
+static int destroy(uint64_t id, const struct cvy_kind_ops *ops)
+{
+	struct cvy_object *object = cvy_object(id, ops->kind);
+	char name[NAME_ROOM];
+	int rc;
+
+	if (!object)
+		return cvy_stale(id, ops->kind);
+	rc = cvy_mutex_lock(&object->mutex, 0);
+	if (rc == -ETIMEDOUT)
+		return cvy_fail(EBUSY, "%s: not destroyed, since pid %d holds it",
+		                title(name, object, ops->kind), (int)holder(object));
+	if (rc == 1)
+		cvy_mutex_mended(&object->mutex);
+	else if (rc < 0 && rc != -EDEADLK)
+		return cvy_fail(-rc, "%s: %s", title(name, object, ops->kind), covey_strerror(rc));
+	if (cvy_object_is(object, id, ops->kind)) {
+		atomic_store(&object->owner_tid, 0);
+		atomic_store(&object->owner, 0);
+		cvy_object_retire(ops, object);
+		rc = 0;
+	} else {
+		rc = cvy_stale(id, ops->kind);
+	}
+	cvy_mutex_unlock(&object->mutex);
+	return rc;
+}
+
+int covey_lock_create(covey_lock *lock, const char *name)
+{
+	return cvy_object_create(&lock_ops, name, NULL, &lock->id);
+}
+
+int covey_lock_destroy(covey_lock lock)
+{
+	return destroy(lock.id, &lock_ops);
+}
+
+int covey_lock_acquire(covey_lock lock, int timeout_ms)
+{
+	struct cvy_object *object = cvy_object(lock.id, CVY_LOCK);
+	char name[NAME_ROOM];
+	int rc;
+
+	if (__builtin_expect(!object, 0))
+		return cvy_stale(lock.id, CVY_LOCK);
+	rc = cvy_mutex_lock(&object->mutex, 0);
+	if (__builtin_expect(rc >= 0, 1))
+		return taken(object, lock.id, CVY_LOCK, rc);
+	if (rc == -EDEADLK)
+		return cvy_fail(EDEADLK, "%s: this thread holds it already",
+		                title(name, object, CVY_LOCK));
+	return wait_for(object, lock.id, CVY_LOCK, timeout_ms);
+}
+
+int covey_lock_release(covey_lock lock)
+{
+	struct cvy_object *object = cvy_object(lock.id, CVY_LOCK);
+
+	if (__builtin_expect(!object, 0))
+		return cvy_stale(lock.id, CVY_LOCK);
+	return give_back(object, CVY_LOCK);
+}
+
+int covey_lock_holder(covey_lock lock)
+{
+	struct cvy_object *object = cvy_object(lock.id, CVY_LOCK);
+
+	return object ? (int)holder(object) : cvy_stale(lock.id, CVY_LOCK);
+}
+
+int covey_rlock_create(covey_rlock *lock, const char *name)
+{
+	return cvy_object_create(&rlock_ops, name, NULL, &lock->id);
+}
+
+int covey_rlock_destroy(covey_rlock lock)
+{
+	return destroy(lock.id, &rlock_ops);
+}
+
+int covey_rlock_acquire(covey_rlock lock, int timeout_ms)
+{
+	struct cvy_object *object = cvy_object(lock.id, CVY_RLOCK);
+	char name[NAME_ROOM];
+	uint64_t depth;
+	int rc;
+
+	if (__builtin_expect(!object, 0))
+		return cvy_stale(lock.id, CVY_RLOCK);
+	rc = cvy_mutex_lock(&object->mutex, 0);
+	if (__builtin_expect(rc >= 0, 1))
+		return taken(object, lock.id, CVY_RLOCK, rc);
+	if (rc != -EDEADLK)
+		return wait_for(object, lock.id, CVY_RLOCK, timeout_ms);
+	depth = atomic_load_explicit(&object->depth, memory_order_relaxed);
+	if (depth >= UINT32_MAX)
+		return cvy_fail(EOVERFLOW, "%s: taken %llu times by one thread",
+		                title(name, object, CVY_RLOCK), (unsigned long long)depth);
+	atomic_store_explicit(&object->depth, depth + 1, memory_order_relaxed);
+	return 0;
+}
+
+int covey_rlock_release(covey_rlock lock)
+{
+	struct cvy_object *object = cvy_object(lock.id, CVY_RLOCK);
+	uint64_t depth;
+
+	if (__builtin_expect(!object, 0))
+		return cvy_stale(lock.id, CVY_RLOCK);
+	depth = atomic_load_explicit(&object->depth, memory_order_relaxed);
+	if (depth <= 1)
+		return give_back(object, CVY_RLOCK);
+	if (atomic_load_explicit(&object->owner_tid, memory_order_relaxed) != cvy_tid())
+		return not_ours(object, CVY_RLOCK);
+	atomic_store_explicit(&object->depth, depth - 1, memory_order_relaxed);
+	return 0;
+}
+
+int covey_rlock_holder(covey_rlock lock)
+{
+	struct cvy_object *object = cvy_object(lock.id, CVY_RLOCK);
+
+	return object ? (int)holder(object) : cvy_stale(lock.id, CVY_RLOCK);
+}
+
+void covey_with_end(struct covey_with *with)
+{
+	if (!with->held)
+		return;
+	if (with->recursive)
+		covey_rlock_release((covey_rlock){with->id});
+	else
+		covey_lock_release((covey_lock){with->id});
+}
