@@ -58,8 +58,11 @@ typedef struct covey_config {
  * -EBUSY: a quota after first use. -EINVAL: an unknown method.
  * -ENOMEM, -EMFILE: the arena cannot be made. Since 0.1.
  */
-#define covey_configure(config) covey_configure_v((config), sizeof(covey_config))
 COVEY_API int covey_configure_v(const covey_config *config, size_t size);
+static inline COVEY_UNUSED int covey_configure(const covey_config *config)
+{
+	return covey_configure_v(config, sizeof *config);
+}
 
 /* The start method that COVEY_METHOD_DEFAULT means for a call made now. */
 COVEY_API covey_method covey_default_method(void);
@@ -79,8 +82,11 @@ typedef struct covey_usage {
  * for longer than a lock held for a few instructions. -ENOMEM, -EMFILE as
  * covey_configure. Since 0.1.
  */
-#define covey_usage_get(usage) covey_usage_get_v((usage), sizeof(covey_usage))
 COVEY_API int covey_usage_get_v(covey_usage *usage, size_t size);
+static inline COVEY_UNUSED int covey_usage_get(covey_usage *usage)
+{
+	return covey_usage_get_v(usage, sizeof *usage);
+}
 
 /*
  * Cores this process may use: its affinity mask, bounded by its cgroup's CPU

@@ -66,8 +66,11 @@ typedef struct covey_pool_opts {
  * -ENOTSUP: a method other than fork, or a process with threads, without
  * covey_init. -ENAMETOOLONG, -ENOMEM, -EAGAIN, -EMFILE. Since 0.1.
  */
-#define covey_pool_open(pool, opts) covey_pool_open_v((pool), (opts), sizeof(covey_pool_opts))
 COVEY_API int covey_pool_open_v(covey_pool **pool, const covey_pool_opts *opts, size_t size);
+static inline COVEY_UNUSED int covey_pool_open(covey_pool **pool, const covey_pool_opts *opts)
+{
+	return covey_pool_open_v(pool, opts, sizeof *opts);
+}
 
 /* Lets no more tasks in; those submitted go on. Again is harmless. Since 0.1. */
 COVEY_API int covey_pool_close(covey_pool *pool);
@@ -112,10 +115,14 @@ typedef struct covey_submit_opts {
  * closed. -EINVAL: fn cannot travel. -ENOMEM: the quota is used up.
  * -ECHILD. Since 0.1.
  */
-#define covey_pool_submit(pool, fn, arg, len, opts)                                                \
-	covey_pool_submit_v((pool), (fn), (arg), (len), (opts), sizeof(covey_submit_opts))
 COVEY_API covey_future *covey_pool_submit_v(covey_pool *pool, covey_task_fn *fn, const void *arg,
                                             size_t len, const covey_submit_opts *opts, size_t size);
+static inline COVEY_UNUSED covey_future *covey_pool_submit(covey_pool *pool, covey_task_fn *fn,
+                                                    const void *arg, size_t len,
+                                                    const covey_submit_opts *opts)
+{
+	return covey_pool_submit_v(pool, fn, arg, len, opts, sizeof *opts);
+}
 
 /*
  * The task's result: a copy of len bytes. Again replaces it. Returns 0, or
@@ -151,12 +158,16 @@ typedef struct covey_map_opts {
  * returned and told as by covey_future_result, with the item's number.
  * -EMSGSIZE: an item's result had another size. Errors of submit. Since 0.1.
  */
-#define covey_pool_map(pool, fn, items, n, item_size, results, result_size, opts)                  \
-	covey_pool_map_v((pool), (fn), (items), (n), (item_size), (results), (result_size),        \
-	                 (opts), sizeof(covey_map_opts))
 COVEY_API int covey_pool_map_v(covey_pool *pool, covey_task_fn *fn, const void *items, size_t n,
                                size_t item_size, void *results, size_t result_size,
                                const covey_map_opts *opts, size_t size);
+static inline COVEY_UNUSED int covey_pool_map(covey_pool *pool, covey_task_fn *fn, const void *items,
+                                       size_t n, size_t item_size, void *results,
+                                       size_t result_size, const covey_map_opts *opts)
+{
+	return covey_pool_map_v(pool, fn, items, n, item_size, results, result_size, opts,
+	                        sizeof *opts);
+}
 
 /*
  * The next future of the pool that is done and was not yet handed out here, in

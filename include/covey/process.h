@@ -63,10 +63,13 @@ typedef struct covey_process_opts {
  * does not have the function's module. -ENOEXEC, -EACCES and others of exec.
  * -EPIPE: the child died before it reached covey. Since 0.1.
  */
-#define covey_process_start(p, fn, arg, len, opts)                                                 \
-	covey_process_start_v((p), (fn), (arg), (len), (opts), sizeof(covey_process_opts))
 COVEY_API int covey_process_start_v(covey_process **p, covey_process_fn *fn, const void *arg,
                                     size_t len, const covey_process_opts *opts, size_t size);
+static inline COVEY_UNUSED int covey_process_start(covey_process **p, covey_process_fn *fn, const void *arg,
+                                            size_t len, const covey_process_opts *opts)
+{
+	return covey_process_start_v(p, fn, arg, len, opts, sizeof *opts);
+}
 
 /* The same with *arg as the argument and options as .name = value. C only. */
 #define covey_start(p, fn, arg, ...)                                                               \

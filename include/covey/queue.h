@@ -52,8 +52,11 @@ typedef struct covey_queue_opts {
  * the family has ended. -ENAMETOOLONG, -ENOMEM, -ENOSPC as for a lock;
  * -EINVAL: max_message over max_bytes. Since 0.1.
  */
-#define covey_queue_create(q, opts) covey_queue_create_v((q), (opts), sizeof(covey_queue_opts))
 COVEY_API int covey_queue_create_v(covey_queue *q, const covey_queue_opts *opts, size_t size);
+static inline COVEY_UNUSED int covey_queue_create(covey_queue *q, const covey_queue_opts *opts)
+{
+	return covey_queue_create_v(q, opts, sizeof *opts);
+}
 
 /*
  * Ends a queue and frees what it holds. Later calls on it, and those now
@@ -112,7 +115,7 @@ COVEY_API int covey_queue_get_many(covey_queue q, struct iovec *messages, int n,
 
 /* A message in place, in the queue's own memory. */
 typedef struct covey_message {
-	void *data;  /* aligned to 64 bytes where len is 49 or more, else to 16 */
+	void *data;  /* aligned to 64 bytes where len is over 32, else to 32 */
 	size_t len;  /* bytes */
 	uint64_t id; /* the queue's; private */
 } covey_message;

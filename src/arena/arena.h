@@ -65,6 +65,8 @@ int cvy_region_back(uint64_t offset, uint64_t backed);
 void cvy_region_free(uint64_t *dest);
 /* Usable bytes that are backed. */
 uint64_t cvy_region_bytes(uint64_t offset);
+/* Gives back all but the first `backed` bytes, which are rounded up to a page. */
+void cvy_region_trim(uint64_t offset, uint64_t backed);
 /* Bytes counted against the quota now, and the quota. */
 void cvy_region_usage(uint64_t *used, uint64_t *quota);
 
@@ -93,7 +95,7 @@ enum cvy_kind {
  * region     the object's control block where it has one, 0 until the kind's
  *            first use of the slot, then never changed.
  * mutex      the object's own; for locks the lock itself.
- * owner, depth, since: by the holder of mutex.
+ * owner, owner_tid, depth: by the holder of mutex; read by anyone.
  * space      the kind's own.
  */
 struct cvy_object {
@@ -141,6 +143,9 @@ uint64_t cvy_object_live(void);
 
 /* "lock", "queue". */
 const char *cvy_kind_name(enum cvy_kind kind);
+/* "lock 'ledger'" or "lock", written to `to`, which it returns. */
+#define CVY_TITLE (COVEY_NAME_MAX + 24)
+const char *cvy_title(char to[CVY_TITLE], const struct cvy_object *object, enum cvy_kind kind);
 
 extern struct cvy_object *cvy_objects;  /* the table here */
 extern uint32_t cvy_object_capacity;     /* its slots; 0 before the family */

@@ -6,6 +6,7 @@
  */
 #include "arena/layout.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BACK_STEP (UINT64_C(64) << 10)
@@ -27,6 +28,16 @@ const char *cvy_kind_name(enum cvy_kind kind)
 	};
 
 	return (unsigned)kind < CVY_KINDS ? names[kind] : "object";
+}
+
+const char *cvy_title(char to[CVY_TITLE], const struct cvy_object *object, enum cvy_kind kind)
+{
+	if (object->name[0])
+		snprintf(to, CVY_TITLE, "%s '%.*s'", cvy_kind_name(kind), COVEY_NAME_MAX,
+		         object->name);
+	else
+		snprintf(to, CVY_TITLE, "%s", cvy_kind_name(kind));
+	return to;
 }
 
 static void push_free(struct arena_header *h, struct cvy_object *object, enum cvy_kind kind)

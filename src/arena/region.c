@@ -332,6 +332,25 @@ void cvy_region_free(uint64_t *dest)
 	cvy_mutex_unlock(&h->region_lock);
 }
 
+void cvy_region_trim(uint64_t offset, uint64_t backed)
+{
+	struct arena_header *h = cvy_header();
+	uint64_t pages = (backed + PAGE - 1) / PAGE, bytes = cvy_region_bytes(offset);
+	uint32_t block;
+	unsigned class;
+
+	if (bytes <= pages * PAGE)
+		return;
+	cvy_punch(offset + pages * PAGE, bytes - pages * PAGE);
+	if (lock_regions(h) < 0)
+		return;
+	if (locate(h, offset, &class, &block)) {
+		*entry_of(h, class, block) = ENTRY_USED | (uint32_t)pages;
+		h->used -= bytes - pages * PAGE;
+	}
+	cvy_mutex_unlock(&h->region_lock);
+}
+
 uint64_t cvy_region_bytes(uint64_t offset)
 {
 	struct arena_header *h = cvy_header();

@@ -49,6 +49,22 @@ int cvy_name(char to[COVEY_NAME_MAX + 1], const char *name, const char *what);
 int64_t cvy_now(void);
 /* When a timeout in ms runs out: COVEY_FOREVER and any negative are CVY_NEVER. */
 int64_t cvy_deadline(int timeout_ms);
+/*
+ * How long a call may wait: the deadline is read off the clock only once it
+ * has to wait at all, so that a call that need not wait makes no clock call.
+ */
+struct cvy_wait {
+	int timeout_ms;
+	int64_t deadline; /* CVY_UNSET before */
+};
+#define CVY_UNSET INT64_MIN
+#define CVY_WAIT(timeout_ms) ((struct cvy_wait){(timeout_ms), CVY_UNSET})
+static inline int64_t cvy_until(struct cvy_wait *wait)
+{
+	if (wait->deadline == CVY_UNSET)
+		wait->deadline = cvy_deadline(wait->timeout_ms);
+	return wait->deadline;
+}
 struct timespec cvy_timespec(int64_t ns);
 /* Remaining ms for poll(2): -1 for CVY_NEVER, rounded up, 0 when past. */
 int cvy_poll_ms(int64_t deadline);

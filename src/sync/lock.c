@@ -11,19 +11,7 @@
 
 #include "arena/arena.h"
 
-#include <stdio.h>
 #include <unistd.h>
-
-#define NAME_ROOM (COVEY_NAME_MAX + 16)
-
-static const char *title(char to[NAME_ROOM], const struct cvy_object *object, enum cvy_kind kind)
-{
-	if (object->name[0])
-		snprintf(to, NAME_ROOM, "%s '%.31s'", cvy_kind_name(kind), object->name);
-	else
-		snprintf(to, NAME_ROOM, "%s", cvy_kind_name(kind));
-	return to;
-}
 
 /* The destroyer of the slot's last lock may have died with the mutex held. */
 static int init(struct cvy_object *object, const void *context)
@@ -72,11 +60,11 @@ static inline int taken(struct cvy_object *object, uint64_t id, enum cvy_kind ki
 static int wait_for(struct cvy_object *object, uint64_t id, enum cvy_kind kind, int timeout_ms)
 {
 	struct cvy_proc *self = cvy_proc(cvy_self());
-	char name[NAME_ROOM];
+	char name[CVY_TITLE];
 	int rc;
 
 	if (timeout_ms == 0)
-		return cvy_timed_out(0, "%s: held by another (pid %d)", title(name, object, kind),
+		return cvy_timed_out(0, "%s: held by another (pid %d)", cvy_title(name, object, kind),
 		                     (int)holder(object));
 	if (self)
 		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
@@ -89,16 +77,16 @@ static int wait_for(struct cvy_object *object, uint64_t id, enum cvy_kind kind, 
 		return cvy_stale(id, kind);
 	if (rc == -ETIMEDOUT)
 		return cvy_timed_out(timeout_ms, "%s: still held by pid %d",
-		                     title(name, object, kind), (int)holder(object));
-	return cvy_fail(-rc, "%s: %s", title(name, object, kind), covey_strerror(rc));
+		                     cvy_title(name, object, kind), (int)holder(object));
+	return cvy_fail(-rc, "%s: %s", cvy_title(name, object, kind), covey_strerror(rc));
 }
 
 static int not_ours(struct cvy_object *object, enum cvy_kind kind)
 {
-	char name[NAME_ROOM];
+	char name[CVY_TITLE];
 	pid_t pid = holder(object);
 
-	title(name, object, kind);
+	cvy_title(name, object, kind);
 	if (pid == getpid())
 		return cvy_fail(EPERM, "%s: released by a thread that does not hold it; another "
 		                       "thread of this process does",
@@ -126,7 +114,7 @@ static inline int give_back(struct cvy_object *object, enum cvy_kind kind)
 static int destroy(uint64_t id, const struct cvy_kind_ops *ops)
 {
 	struct cvy_object *object = cvy_object(id, ops->kind);
-	char name[NAME_ROOM];
+	char name[CVY_TITLE];
 	int rc;
 
 	if (!object)
@@ -134,11 +122,11 @@ static int destroy(uint64_t id, const struct cvy_kind_ops *ops)
 	rc = cvy_mutex_lock(&object->mutex, 0);
 	if (rc == -ETIMEDOUT)
 		return cvy_fail(EBUSY, "%s: not destroyed, since pid %d holds it",
-		                title(name, object, ops->kind), (int)holder(object));
+		                cvy_title(name, object, ops->kind), (int)holder(object));
 	if (rc == 1)
 		cvy_mutex_mended(&object->mutex);
 	else if (rc < 0 && rc != -EDEADLK)
-		return cvy_fail(-rc, "%s: %s", title(name, object, ops->kind), covey_strerror(rc));
+		return cvy_fail(-rc, "%s: %s", cvy_title(name, object, ops->kind), covey_strerror(rc));
 	if (cvy_object_is(object, id, ops->kind)) {
 		atomic_store(&object->owner_tid, 0);
 		atomic_store(&object->owner, 0);
@@ -164,7 +152,7 @@ int covey_lock_destroy(covey_lock lock)
 int covey_lock_acquire(covey_lock lock, int timeout_ms)
 {
 	struct cvy_object *object = cvy_object(lock.id, CVY_LOCK);
-	char name[NAME_ROOM];
+	char name[CVY_TITLE];
 	int rc;
 
 	if (__builtin_expect(!object, 0))
@@ -174,7 +162,7 @@ int covey_lock_acquire(covey_lock lock, int timeout_ms)
 		return taken(object, lock.id, CVY_LOCK, rc);
 	if (rc == -EDEADLK)
 		return cvy_fail(EDEADLK, "%s: this thread holds it already",
-		                title(name, object, CVY_LOCK));
+		                cvy_title(name, object, CVY_LOCK));
 	return wait_for(object, lock.id, CVY_LOCK, timeout_ms);
 }
 
@@ -207,7 +195,7 @@ int covey_rlock_destroy(covey_rlock lock)
 int covey_rlock_acquire(covey_rlock lock, int timeout_ms)
 {
 	struct cvy_object *object = cvy_object(lock.id, CVY_RLOCK);
-	char name[NAME_ROOM];
+	char name[CVY_TITLE];
 	uint64_t depth;
 	int rc;
 
@@ -221,7 +209,7 @@ int covey_rlock_acquire(covey_rlock lock, int timeout_ms)
 	depth = atomic_load_explicit(&object->depth, memory_order_relaxed);
 	if (depth >= UINT32_MAX)
 		return cvy_fail(EOVERFLOW, "%s: taken %llu times by one thread",
-		                title(name, object, CVY_RLOCK), (unsigned long long)depth);
+		                cvy_title(name, object, CVY_RLOCK), (unsigned long long)depth);
 	atomic_store_explicit(&object->depth, depth + 1, memory_order_relaxed);
 	return 0;
 }

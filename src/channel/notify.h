@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Notify words: wake-ups that a publisher's death cannot lose.
+ *
+ * A publisher changes a shared word (an index) and must then wake whoever
+ * sleeps for it. Killed between the two it would leave the sleeper asleep for
+ * ever. The kernel, when a thread dies, looks at the entry `list_op_pending` of
+ * its registered robust list, and wakes one waiter of the futex that it points
+ * to. So the publisher points it at the notify word, publishes, wakes if anyone
+ * waits, and only then takes the pointer away:
+ *
+ *     publish:  pending = word | store index | full fence
+ *               word != 0: word = 0, wake one | pending = none
+ *     wait:     CAS word 0 -> FUTEX_WAITERS | look again | futex_wait(word, FUTEX_WAITERS)
+ *
+ * The fence pairs with the waiter's CAS: either the publisher sees the word set
+ * or the waiter sees the new index. Clear, then wake: in the other order a
+ * waiter that comes between is forgotten.
+ *
+ * That the kernel wakes for a word whose owner part is 0 is so since Linux 6.2.
+ * Before, the publisher takes the word (its thread id in it) round the store.
+ *
+ * Publishers to one word are serialised by a lock, and one waiter sleeps at a
+ * word: the holder of the other side's lock. All sleeps end after CVY_SLICE at
+ * the latest to look again: insurance, never the remedy.
+ */
+#ifndef CVY_NOTIFY_H
+#define CVY_NOTIFY_H
+
+#include <linux/futex.h>
+
+#include "base/base.h"
+
+/* The calling thread's robust list head, as the C library registered it. */
+extern __thread struct robust_list_head *cvy_robust_cache
+	__attribute__((tls_model("initial-exec")));
+struct robust_list_head *cvy_robust_fetch(void);
+
+/* Whether the kernel wants the word taken; set before the first use, see notify.c. */
+extern bool cvy_notify_takes;
+
+/* Stores to memory that the kernel reads at our death keep their order with these. */
+#define CVY_ORDERED() __asm__ volatile("" ::: "memory")
+
+static inline struct robust_list_head *cvy_robust(void)
+{
+	struct robust_list_head *head = cvy_robust_cache;
+
+	return __builtin_expect(head != NULL, 1) ? head : cvy_robust_fetch();
+}
+
+void cvy_notify_publish_taken(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t value);
+
+/* Stores value in *index and wakes the waiter of word, if there is one. */
+static inline void cvy_notify_publish(_Atomic uint32_t *word, _Atomic uint64_t *index,
+                                      uint64_t value)
+{
+	struct robust_list_head *head;
+	struct robust_list *outer;
+
+	if (__builtin_expect(cvy_notify_takes, 0)) {
+		cvy_notify_publish_taken(word, index, value);
+		return;
+	}
+	head = cvy_robust();
+	outer = head->list_op_pending; /* a signal handler's, inside another's window */
+	head->list_op_pending = (struct robust_list *)((char *)word - head->futex_offset);
+	CVY_ORDERED();
+	atomic_store_explicit(index, value, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(word, memory_order_relaxed) != 0, 0)) {
+		atomic_store_explicit(word, 0, memory_order_seq_cst);
+		cvy_futex_wake(word, 1);
+	}
+	CVY_ORDERED();
+	head->list_op_pending = outer;
+}
+
+/*
+ * One round of waiting: sets the word, and sleeps unless *index is no longer
+ * `seen` or *other no longer `other_seen`. Returns 0 to look again, or
+ * -ETIMEDOUT once the deadline has passed.
+ */
+int cvy_notify_wait(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t seen,
+                    _Atomic uint32_t *other, uint32_t other_seen, int64_t deadline);
+
+/* Wakes all who wait at word, whose condition has been changed by other means. */
+void cvy_notify_all(_Atomic uint32_t *word);
+
+#endif

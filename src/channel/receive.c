@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The receivers' side: get, get_many, peek and release, and the end of the stream. */
+#include "channel/ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How often a receiver that sleeps looks whether all senders have ended. */
+#define SENDERS_SLICE (100 * CVY_MS)
+
+static int empty(const struct queue_ref *ref, int timeout_ms)
+{
+	char title[CVY_TITLE];
+
+	return cvy_timed_out(timeout_ms, "%s: still empty", cvy_queue_title(title, ref));
+}
+
+static bool senders_ended(const struct queue *q)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < SENDERS_MAX; i++) {
+		const struct sender *sender = &q->senders[i];
+
+		if (!sender->proc)
+			continue;
+		if (cvy_proc_alive(sender->proc, sender->generation))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/* Nothing is there. 0: look again; else the end, or out of time. */
+static int wait_for_tail(const struct queue_ref *ref, uint64_t head, struct cvy_wait *wait)
+{
+	struct queue *q = ref->queue;
+	struct cvy_proc *self = cvy_proc(cvy_self());
+	uint32_t state = atomic_load(&q->state);
+	char title[CVY_TITLE];
+	int64_t until;
+	int rc;
+
+	if (state == QUEUE_DESTROYED)
+		return cvy_stale(ref->id, CVY_QUEUE);
+	if (state == QUEUE_CLOSED || (q->end_with_senders && senders_ended(q))) {
+		/* What was put before the end must be seen first. */
+		if (atomic_load(&q->tail) != head)
+			return 0;
+		return cvy_fail(EPIPE, "%s: %s, and nothing is left in it",
+		                cvy_queue_title(title, ref),
+		                state == QUEUE_CLOSED ? "closed" : "its senders have ended");
+	}
+	if (wait->timeout_ms == 0)
+		return empty(ref, 0);
+	for (int spins = cvy_spins(); spins > 0; spins--) {
+		if (atomic_load_explicit(&q->tail, memory_order_relaxed) != head)
+			return 0;
+		cvy_pause();
+	}
+	until = cvy_until(wait);
+	if (q->end_with_senders && until > cvy_now() + SENDERS_SLICE)
+		until = cvy_now() + SENDERS_SLICE;
+	if (self)
+		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
+	rc = cvy_notify_wait(&q->empty_word, &q->tail, head, &q->state, state, until);
+	if (self)
+		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	return rc < 0 && until == wait->deadline ? empty(ref, wait->timeout_ms) : 0;
+}
+
+/* Moves on from a segment whose messages are all taken, and frees it. */
+static int leave_segment(const struct queue_ref *ref, struct segment *segment)
+{
+	struct queue *q = ref->queue;
+
+	if (!cvy_segment(segment->next))
+		return cvy_queue_damaged(ref);
+	q->receive_leaving = q->receive_segment;
+	atomic_signal_fence(memory_order_seq_cst);
+	q->receive_segment = segment->next;
+	cvy_region_free(&q->receive_leaving);
+	return 0;
+}
+
+/* A message in its place. */
+struct found {
+	struct segment *segment;
+	struct slot *slot;
+	unsigned char *payload;
+};
+
+/* Message n, which is there: its slot and payload, checked. */
+static inline int find(const struct queue_ref *ref, uint64_t n, struct found *found)
+{
+	struct queue *q = ref->queue;
+
+	for (;;) {
+		struct segment *segment = cvy_segment(q->receive_segment);
+		int rc;
+
+		if (__builtin_expect(!segment, 0))
+			return cvy_queue_damaged(ref);
+		if (__builtin_expect(
+			    n < atomic_load_explicit(&segment->end, memory_order_acquire), 1)) {
+			found->segment = segment;
+			found->slot = slot_of(segment, n);
+			found->payload = cvy_payload(segment, found->slot);
+			return found->payload ? 0 : cvy_queue_damaged(ref);
+		}
+		rc = leave_segment(ref, segment);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static inline void take(struct queue *q, uint64_t head, const struct found *last)
+{
+	uint64_t sum = last->slot->sum;
+	bool solo = last->segment->slots == 1;
+
+	/* Idempotent: who dies between the two leaves a sum that the next one stores again. */
+	atomic_store_explicit(&q->got_bytes, sum, memory_order_relaxed);
+	cvy_notify_publish(&q->full_word, &q->head, head);
+	if (__builtin_expect(solo, 0))
+		cvy_region_trim(q->receive_segment, 1); /* no second message ever comes to it */
+}
+
+/* Enters the receivers' side with the first message found, waiting for one. */
+static int enter(covey_queue handle, int timeout_ms, struct queue_ref *ref, struct found *found,
+                 uint64_t *head)
+{
+	struct cvy_wait wait = CVY_WAIT(timeout_ms);
+	struct queue *q;
+	int rc = cvy_queue_ref(handle, ref);
+
+	if (rc < 0)
+		return rc;
+	q = ref->queue;
+	rc = cvy_receive_lock(ref, 0);
+	if (__builtin_expect(rc == -ETIMEDOUT, 0)) {
+		if (timeout_ms == 0 && atomic_load(&q->tail) == atomic_load(&q->head) &&
+		    atomic_load(&q->state) == QUEUE_OPEN)
+			return empty(ref, 0);
+		rc = cvy_receive_lock(ref, timeout_ms ? cvy_until(&wait) : cvy_now() + CVY_MS);
+		if (rc == -ETIMEDOUT)
+			return empty(ref, timeout_ms);
+	}
+	if (rc < 0)
+		return rc;
+	for (;;) {
+		*head = atomic_load_explicit(&q->head, memory_order_relaxed);
+		if (q->receive_seen_tail == *head)
+			q->receive_seen_tail = atomic_load_explicit(&q->tail, memory_order_acquire);
+		if (__builtin_expect(q->receive_seen_tail != *head, 1)) {
+			/* A queue being destroyed is at its end for those inside too. */
+			rc = atomic_load_explicit(&q->state, memory_order_relaxed) ==
+			                     QUEUE_DESTROYED
+			             ? cvy_stale(ref->id, CVY_QUEUE)
+			             : find(ref, *head, found);
+			break;
+		}
+		rc = wait_for_tail(ref, *head, &wait);
+		if (rc < 0)
+			break;
+	}
+	if (rc < 0)
+		cvy_receive_unlock(q);
+	return rc;
+}
+
+static int too_long(const struct queue_ref *ref, uint64_t len, size_t cap)
+{
+	char title[CVY_TITLE];
+
+	return cvy_fail(EMSGSIZE, "%s: the first message has %llu bytes, the buffer %zu",
+	                cvy_queue_title(title, ref), (unsigned long long)len, cap);
+}
+
+int64_t covey_queue_get(covey_queue handle, void *buf, size_t cap, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct found found;
+	uint64_t head;
+	int64_t len;
+	int rc;
+
+	if (cap && !buf)
+		return cvy_fail(EINVAL, "queue: no buffer was given");
+	rc = enter(handle, timeout_ms, &ref, &found, &head);
+	if (rc < 0)
+		return rc;
+	len = (int64_t)found.slot->len;
+	if (__builtin_expect((uint64_t)len > cap, 0)) {
+		len = too_long(&ref, found.slot->len, cap);
+	} else {
+		if (len)
+			memcpy(buf, found.payload, (size_t)len);
+		take(ref.queue, head + 1, &found);
+	}
+	cvy_receive_unlock(ref.queue);
+	return len;
+}
+
+int covey_queue_get_exactly(covey_queue handle, void *object, size_t size, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct found found;
+	char title[CVY_TITLE];
+	uint64_t head;
+	int rc;
+
+	if (!object)
+		return cvy_fail(EINVAL, "queue: no object was given");
+	rc = enter(handle, timeout_ms, &ref, &found, &head);
+	if (rc < 0)
+		return rc;
+	if (__builtin_expect(found.slot->len != size, 0)) {
+		rc = cvy_fail(EMSGSIZE, "%s: the first message has %llu bytes, the object %zu",
+		              cvy_queue_title(title, &ref),
+		              (unsigned long long)found.slot->len, size);
+	} else {
+		memcpy(object, found.payload, size);
+		take(ref.queue, head + 1, &found);
+	}
+	cvy_receive_unlock(ref.queue);
+	return rc;
+}
+
+int64_t covey_queue_get_alloc(covey_queue handle, void **data, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct found found;
+	char title[CVY_TITLE];
+	unsigned char *copy;
+	uint64_t head;
+	int64_t len;
+	int rc;
+
+	if (!data)
+		return cvy_fail(EINVAL, "queue: no place for the message was given");
+	rc = enter(handle, timeout_ms, &ref, &found, &head);
+	if (rc < 0)
+		return rc;
+	len = (int64_t)found.slot->len;
+	copy = malloc((size_t)len + 1);
+	if (copy) {
+		memcpy(copy, found.payload, (size_t)len);
+		copy[len] = 0;
+		*data = copy;
+		take(ref.queue, head + 1, &found);
+	} else {
+		len = cvy_fail(ENOMEM, "%s: no memory for the first message of %lld bytes",
+		               cvy_queue_title(title, &ref), (long long)len);
+	}
+	cvy_receive_unlock(ref.queue);
+	return len;
+}
+
+int covey_queue_get_many(covey_queue handle, struct iovec *messages, int count, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct found found, last;
+	uint64_t head, end;
+	int rc, done = 0;
+
+	if (count < 0 || (count && !messages))
+		return cvy_fail(EINVAL, "queue: no buffers were given");
+	if (count == 0)
+		return cvy_queue_ref(handle, &ref);
+	rc = enter(handle, timeout_ms, &ref, &found, &head);
+	if (rc < 0)
+		return rc;
+	last = found;
+	ref.queue->receive_seen_tail =
+		atomic_load_explicit(&ref.queue->tail, memory_order_acquire);
+	/* To the end of the segment: it may be left only once head has passed it. */
+	end = atomic_load_explicit(&found.segment->end, memory_order_acquire);
+	if (end > ref.queue->receive_seen_tail)
+		end = ref.queue->receive_seen_tail;
+	while (done < count && head + (uint64_t)done < end) {
+		found.slot = slot_of(found.segment, head + (uint64_t)done);
+		found.payload = cvy_payload(found.segment, found.slot);
+		if (!found.payload) {
+			rc = cvy_queue_damaged(&ref);
+			break;
+		}
+		if (found.slot->len > messages[done].iov_len) {
+			if (!done)
+				rc = too_long(&ref, found.slot->len, messages[done].iov_len);
+			break;
+		}
+		if (found.slot->len)
+			memcpy(messages[done].iov_base, found.payload, found.slot->len);
+		messages[done].iov_len = found.slot->len;
+		last = found;
+		done++;
+	}
+	if (done)
+		take(ref.queue, head + (uint64_t)done, &last);
+	cvy_receive_unlock(ref.queue);
+	return done ? done : rc;
+}
+
+int covey_queue_peek(covey_queue handle, covey_message *message, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct found found;
+	uint64_t head;
+	int rc;
+
+	if (!message)
+		return cvy_fail(EINVAL, "queue: no place for the message was given");
+	rc = enter(handle, timeout_ms, &ref, &found, &head);
+	if (rc < 0)
+		return rc;
+	ref.queue->receive_peeking = 1;
+	*message = (covey_message){
+		.data = found.payload, .len = found.slot->len, .id = handle.id};
+	return 0; /* with the lock held: release and keep give it back */
+}
+
+static int peeked_by_us(covey_message *message, struct queue_ref *ref)
+{
+	char title[CVY_TITLE];
+	int rc;
+
+	if (!message || !message->id)
+		return cvy_fail(EINVAL, "queue: nothing is peeked");
+	rc = cvy_queue_ref((covey_queue){message->id}, ref);
+	if (rc < 0)
+		return rc;
+	rc = cvy_mutex_lock(&ref->queue->receive_lock, 0);
+	if (rc == -EDEADLK && ref->queue->receive_peeking)
+		return 0;
+	if (rc == 1)
+		cvy_mutex_mended(&ref->queue->receive_lock);
+	if (rc >= 0)
+		cvy_receive_unlock(ref->queue);
+	return cvy_fail(EINVAL, "%s: this thread is not peeking into it",
+	                cvy_queue_title(title, ref));
+}
+
+static int end_peek(const struct queue_ref *ref, covey_message *message)
+{
+	ref->queue->receive_peeking = 0;
+	message->data = NULL;
+	message->id = 0;
+	cvy_receive_unlock(ref->queue);
+	return 0;
+}
+
+int covey_queue_release(covey_message *message)
+{
+	struct queue_ref ref;
+	struct found found = {0};
+	uint64_t head;
+	int rc = peeked_by_us(message, &ref);
+
+	if (rc < 0)
+		return rc;
+	head = atomic_load_explicit(&ref.queue->head, memory_order_relaxed);
+	rc = find(&ref, head, &found);
+	if (rc == 0)
+		take(ref.queue, head + 1, &found);
+	end_peek(&ref, message);
+	return rc;
+}
+
+int covey_queue_keep(covey_message *message)
+{
+	struct queue_ref ref;
+	int rc = peeked_by_us(message, &ref);
+
+	return rc < 0 ? rc : end_peek(&ref, message);
+}

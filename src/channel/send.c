@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/* The senders' side: room, put, put_many, reserve and commit. */
+#include "channel/ring.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum room { ROOM, NO_SLOT, NO_DATA, AT_BOUND };
+
+static inline void see_head(struct queue *q)
+{
+	q->send_seen_head = atomic_load_explicit(&q->head, memory_order_acquire);
+	q->send_seen_got = atomic_load_explicit(&q->got_bytes, memory_order_relaxed);
+}
+
+/* Where message n of len bytes can go in the last segment, as far as the receivers were seen. */
+static inline enum room look(struct queue *q, struct segment *segment, uint64_t n, uint64_t len,
+                             uint64_t *pos)
+{
+	uint64_t head = q->send_seen_head, oldest, bytes, place;
+
+	if (q->max_messages && n - head >= q->max_messages)
+		return AT_BOUND;
+	if (q->max_bytes && atomic_load_explicit(&q->put_bytes, memory_order_relaxed) + len >
+	                            q->max_bytes + q->send_seen_got)
+		return AT_BOUND;
+	if (head < segment->first)
+		head = segment->first;
+	if (n - head >= segment->slots || (segment->slots == 1 && n != segment->first))
+		return NO_SLOT;
+	*pos = q->send_pos;
+	if (len <= INLINE_MAX)
+		return ROOM;
+	bytes = round_up(len, PAYLOAD_ALIGN);
+	if (bytes > segment->data_size)
+		return NO_DATA;
+	place = *pos % segment->data_size;
+	if (place + bytes > segment->data_size)
+		*pos += segment->data_size - place;
+	oldest = head < n ? slot_of(segment, head)->pos : *pos;
+	return *pos + bytes - oldest <= segment->data_size ? ROOM : NO_DATA;
+}
+
+static int check_len(const struct queue_ref *ref, uint64_t len)
+{
+	const struct queue *q = ref->queue;
+	char title[CVY_TITLE];
+
+	if (q->max_message && len > q->max_message)
+		return cvy_fail(EMSGSIZE, "%s: message of %llu bytes is over max_message %llu",
+		                cvy_queue_title(title, ref), (unsigned long long)len,
+		                (unsigned long long)q->max_message);
+	if (q->max_bytes && len > q->max_bytes)
+		return cvy_fail(EMSGSIZE, "%s: message of %llu bytes is over max_bytes %llu",
+		                cvy_queue_title(title, ref), (unsigned long long)len,
+		                (unsigned long long)q->max_bytes);
+	return 0;
+}
+
+static int refuse(const struct queue_ref *ref, uint32_t state)
+{
+	char title[CVY_TITLE];
+
+	if (state != QUEUE_CLOSED)
+		return cvy_stale(ref->id, CVY_QUEUE);
+	return cvy_fail(EPIPE, "%s: closed to new messages", cvy_queue_title(title, ref));
+}
+
+static int full(const struct queue_ref *ref, int timeout_ms)
+{
+	char title[CVY_TITLE];
+	struct queue *q = ref->queue;
+
+	return cvy_timed_out(timeout_ms, "%s: still full (%llu messages, %llu bytes)",
+	                     cvy_queue_title(title, ref),
+	                     (unsigned long long)(atomic_load(&q->tail) - atomic_load(&q->head)),
+	                     (unsigned long long)(atomic_load(&q->put_bytes) -
+	                                          atomic_load(&q->got_bytes)));
+}
+
+/* Waits while the receivers are where they were seen; 0 to look again. */
+static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
+{
+	struct queue *q = ref->queue;
+	struct cvy_proc *self = cvy_proc(cvy_self());
+	int rc;
+
+	if (wait->timeout_ms == 0)
+		return full(ref, 0);
+	for (int spins = cvy_spins(); spins > 0; spins--) {
+		if (atomic_load_explicit(&q->head, memory_order_relaxed) != q->send_seen_head)
+			return 0;
+		cvy_pause();
+	}
+	if (self)
+		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
+	rc = cvy_notify_wait(&q->full_word, &q->head, q->send_seen_head, &q->state, QUEUE_OPEN,
+	                     cvy_until(wait));
+	if (self)
+		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	return rc < 0 ? full(ref, wait->timeout_ms) : 0;
+}
+
+/*
+ * Makes room for message n of len bytes, waiting while the queue is at its bound.
+ * With the lock held. 0 and *segment, *pos; or an error.
+ */
+static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, struct cvy_wait *wait,
+                     struct segment **segment, uint64_t *pos)
+{
+	struct queue *q = ref->queue;
+	char title[CVY_TITLE];
+
+	for (;;) {
+		uint32_t state = atomic_load_explicit(&q->state, memory_order_relaxed);
+		enum room room;
+		int rc;
+
+		if (__builtin_expect(state != QUEUE_OPEN, 0))
+			return refuse(ref, state);
+		*segment = cvy_segment(q->send_segment);
+		if (!*segment)
+			return cvy_queue_damaged(ref);
+		room = look(q, *segment, n, len, pos);
+		if (__builtin_expect(room == ROOM, 1))
+			return 0;
+		see_head(q);
+		room = look(q, *segment, n, len, pos);
+		if (room == ROOM)
+			return 0;
+		if (room == AT_BOUND) {
+			rc = wait_for_head(ref, wait);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		rc = cvy_segment_grow(q, len, room == NO_SLOT, room == NO_DATA);
+		if (rc == -ENOMEM) {
+			cvy_fail_in("%s: message of %llu bytes: ", cvy_queue_title(title, ref),
+			            (unsigned long long)len);
+			return rc;
+		}
+		if (rc < 0)
+			return cvy_queue_damaged(ref);
+	}
+}
+
+/* Writes the slot of message n; its payload goes where cvy_payload says. */
+static inline struct slot *fill_slot(struct queue *q, struct segment *segment, uint64_t n,
+                                     uint64_t len, uint64_t pos, uint64_t sum)
+{
+	struct slot *slot = slot_of(segment, n);
+
+	slot->len = len;
+	slot->sum = sum;
+	slot->pos = pos;
+	slot->stored = len <= INLINE_MAX ? IN_SLOT : IN_DATA;
+	q->send_pos = pos + (len <= INLINE_MAX ? 0 : round_up(len, PAYLOAD_ALIGN));
+	return slot;
+}
+
+static inline void publish(struct queue *q, uint64_t tail, uint64_t sum)
+{
+	atomic_store_explicit(&q->put_bytes, sum, memory_order_relaxed);
+	cvy_notify_publish(&q->empty_word, &q->tail, tail);
+}
+
+/* Notes that this process puts, for a queue that ends with its senders. */
+static int note_sender(const struct queue_ref *ref)
+{
+	struct queue *q = ref->queue;
+	uint32_t self = cvy_self();
+	struct cvy_proc *proc = cvy_proc(self);
+	struct sender *dead = NULL;
+	char title[CVY_TITLE];
+
+	for (uint32_t i = 0; i < SENDERS_MAX && proc; i++) {
+		struct sender *sender = &q->senders[(self + i) % SENDERS_MAX];
+
+		if (sender->proc == self && sender->generation == proc->generation)
+			return 0;
+		if (!sender->proc) {
+			sender->generation = proc->generation;
+			sender->proc = self;
+			return 0;
+		}
+		if (!dead && !cvy_proc_alive(sender->proc, sender->generation))
+			dead = sender;
+	}
+	if (!dead)
+		return cvy_fail(ENOSPC, "%s: %u processes put already, which is as many as a "
+		                        "queue that ends with its senders can follow",
+		                cvy_queue_title(title, ref), SENDERS_MAX);
+	dead->proc = 0;
+	dead->generation = proc->generation;
+	dead->proc = self;
+	return 0;
+}
+
+/* Enters the senders' side: the handle, the length, the lock. */
+static int enter(covey_queue handle, uint64_t len, struct cvy_wait *wait, struct queue_ref *ref)
+{
+	int rc = cvy_queue_ref(handle, ref);
+
+	if (rc < 0)
+		return rc;
+	rc = check_len(ref, len);
+	if (rc < 0)
+		return rc;
+	rc = cvy_send_lock(ref, 0);
+	if (__builtin_expect(rc == -ETIMEDOUT, 0)) {
+		/* Another sender is at it: briefly, unless the queue is full. */
+		rc = cvy_send_lock(ref, wait->timeout_ms ? cvy_until(wait) : cvy_now() + CVY_MS);
+		if (rc == -ETIMEDOUT)
+			return full(ref, wait->timeout_ms);
+	}
+	if (rc < 0)
+		return rc;
+	if (__builtin_expect(ref->queue->end_with_senders != 0, 0)) {
+		rc = note_sender(ref);
+		if (rc < 0)
+			cvy_send_unlock(ref->queue);
+	}
+	return rc;
+}
+
+int covey_queue_put(covey_queue handle, const void *data, size_t len, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct segment *segment;
+	struct slot *slot;
+	uint64_t n, pos, sum;
+	struct cvy_wait wait = CVY_WAIT(timeout_ms);
+	unsigned char *to;
+	int rc;
+
+	if (len && !data)
+		return cvy_fail(EINVAL, "queue: no message was given");
+	rc = enter(handle, len, &wait, &ref);
+	if (rc < 0)
+		return rc;
+	n = atomic_load_explicit(&ref.queue->tail, memory_order_relaxed);
+	rc = make_room(&ref, n, len, &wait, &segment, &pos);
+	if (__builtin_expect(rc == 0, 1)) {
+		sum = atomic_load_explicit(&ref.queue->put_bytes, memory_order_relaxed) + len;
+		slot = fill_slot(ref.queue, segment, n, len, pos, sum);
+		to = cvy_payload(segment, slot);
+		if (__builtin_expect(to != NULL, 1)) {
+			if (len)
+				memcpy(to, data, len);
+			publish(ref.queue, n + 1, sum);
+		} else {
+			rc = cvy_queue_damaged(&ref);
+		}
+	}
+	cvy_send_unlock(ref.queue);
+	return rc;
+}
+
+/* Puts as many of the messages as fit in the last segment, from number n on. */
+static int put_fitting(const struct queue_ref *ref, const struct iovec *messages, int count)
+{
+	struct queue *q = ref->queue;
+	struct segment *segment = cvy_segment(q->send_segment);
+	uint64_t n = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	uint64_t sum = atomic_load_explicit(&q->put_bytes, memory_order_relaxed);
+	uint64_t pos;
+	int done = 0;
+
+	if (!segment)
+		return cvy_queue_damaged(ref);
+	for (; done < count; done++) {
+		uint64_t len = messages[done].iov_len;
+		struct slot *slot;
+		unsigned char *to;
+
+		if (look(q, segment, n, len, &pos) != ROOM)
+			break;
+		sum += len;
+		slot = fill_slot(q, segment, n++, len, pos, sum);
+		to = cvy_payload(segment, slot);
+		if (!to)
+			return cvy_queue_damaged(ref);
+		if (len)
+			memcpy(to, messages[done].iov_base, len);
+		/* The byte bound counts what is not yet published too. */
+		atomic_store_explicit(&q->put_bytes, sum, memory_order_relaxed);
+	}
+	if (done)
+		publish(q, n, sum);
+	return done;
+}
+
+int covey_queue_put_many(covey_queue handle, const struct iovec *messages, int count,
+                         int timeout_ms)
+{
+	struct queue_ref ref;
+	struct segment *segment;
+	struct cvy_wait wait = CVY_WAIT(timeout_ms);
+	struct cvy_wait at_once = CVY_WAIT(0);
+	uint64_t pos;
+	int rc, done = 0;
+
+	if (count < 0 || (count && !messages))
+		return cvy_fail(EINVAL, "queue: no messages were given");
+	if (count == 0)
+		return cvy_queue_ref(handle, &ref);
+	rc = enter(handle, messages[0].iov_len, &wait, &ref);
+	if (rc < 0)
+		return rc;
+	while (done < count) {
+		if (done && check_len(&ref, messages[done].iov_len) < 0)
+			break;
+		rc = make_room(&ref, atomic_load_explicit(&ref.queue->tail, memory_order_relaxed),
+		               messages[done].iov_len, done ? &at_once : &wait, &segment, &pos);
+		if (rc < 0)
+			break;
+		rc = put_fitting(&ref, messages + done, count - done);
+		if (rc <= 0)
+			break;
+		done += rc;
+	}
+	cvy_send_unlock(ref.queue);
+	return done ? done : rc;
+}
+
+int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, int timeout_ms)
+{
+	struct queue_ref ref;
+	struct segment *segment;
+	uint64_t n, pos, before;
+	struct cvy_wait wait = CVY_WAIT(timeout_ms);
+	void *data;
+	int rc;
+
+	rc = enter(handle, len, &wait, &ref);
+	if (rc < 0)
+		return rc;
+	n = atomic_load_explicit(&ref.queue->tail, memory_order_relaxed);
+	rc = make_room(&ref, n, len, &wait, &segment, &pos);
+	if (rc == 0) {
+		before = ref.queue->send_pos;
+		data = cvy_payload(segment, fill_slot(ref.queue, segment, n, len, pos, 0));
+		ref.queue->send_pos = before; /* commit moves it on */
+		if (!data)
+			rc = cvy_queue_damaged(&ref);
+	}
+	if (rc < 0) {
+		cvy_send_unlock(ref.queue);
+		return rc;
+	}
+	ref.queue->send_reserved = (uint64_t)len + 1;
+	*message = (covey_message){.data = data, .len = len, .id = handle.id};
+	return 0; /* with the lock held: commit and abandon give it back */
+}
+
+/* The queue that the calling thread has reserved a message in. */
+static int reserved_by_us(covey_message *message, struct queue_ref *ref)
+{
+	char title[CVY_TITLE];
+	int rc;
+
+	if (!message || !message->id)
+		return cvy_fail(EINVAL, "queue: nothing is reserved");
+	rc = cvy_queue_ref((covey_queue){message->id}, ref);
+	if (rc < 0)
+		return rc;
+	rc = cvy_mutex_lock(&ref->queue->send_lock, 0);
+	if (rc == -EDEADLK && ref->queue->send_reserved)
+		return 0;
+	if (rc == 1)
+		cvy_mutex_mended(&ref->queue->send_lock);
+	if (rc >= 0)
+		cvy_send_unlock(ref->queue);
+	return cvy_fail(EINVAL, "%s: this thread has nothing reserved in it",
+	                cvy_queue_title(title, ref));
+}
+
+static int end_reserve(const struct queue_ref *ref, covey_message *message)
+{
+	ref->queue->send_reserved = 0;
+	message->data = NULL;
+	message->id = 0;
+	cvy_send_unlock(ref->queue);
+	return 0;
+}
+
+int covey_queue_commit(covey_message *message)
+{
+	struct queue_ref ref;
+	struct queue *q;
+	struct segment *segment;
+	struct slot *slot;
+	uint64_t n, sum, reserved;
+	char title[CVY_TITLE];
+	uint32_t state;
+	int rc = reserved_by_us(message, &ref);
+
+	if (rc < 0)
+		return rc;
+	q = ref.queue;
+	reserved = q->send_reserved - 1;
+	if (message->len > reserved)
+		return cvy_fail(EINVAL, "%s: %zu bytes committed, but only %llu were reserved",
+		                cvy_queue_title(title, &ref), message->len,
+		                (unsigned long long)reserved);
+	state = atomic_load(&q->state);
+	segment = cvy_segment(q->send_segment);
+	if (state != QUEUE_OPEN || !segment) {
+		end_reserve(&ref, message);
+		return segment ? refuse(&ref, state) : cvy_queue_damaged(&ref);
+	}
+	n = atomic_load_explicit(&q->tail, memory_order_relaxed);
+	slot = slot_of(segment, n);
+	sum = atomic_load_explicit(&q->put_bytes, memory_order_relaxed) + message->len;
+	slot->len = message->len;
+	slot->sum = sum;
+	q->send_pos = slot->pos +
+	              (slot->stored == IN_DATA ? round_up(message->len, PAYLOAD_ALIGN) : 0);
+	publish(q, n + 1, sum);
+	return end_reserve(&ref, message);
+}
+
+int covey_queue_abandon(covey_message *message)
+{
+	struct queue_ref ref;
+	int rc = reserved_by_us(message, &ref);
+
+	return rc < 0 ? rc : end_reserve(&ref, message);
+}
