@@ -65,6 +65,8 @@ int cvy_region_back(uint64_t offset, uint64_t backed);
 void cvy_region_free(uint64_t *dest);
 /* Usable bytes that are backed. */
 uint64_t cvy_region_bytes(uint64_t offset);
+/* A freed region up to this size may stay backed, for the next of its size. */
+#define CVY_WARM_BLOCK (UINT64_C(16) << 20)
 /* Gives back all but the first `backed` bytes, which are rounded up to a page. */
 void cvy_region_trim(uint64_t offset, uint64_t backed);
 /* Bytes counted against the quota now, and the quota. */

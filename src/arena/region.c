@@ -18,8 +18,7 @@
 #include <string.h>
 
 /* Free blocks kept backed, so that a queue that grows and shrinks does not pay for pages. */
-#define WARM_MAX (UINT64_C(32) << 20)
-#define WARM_BLOCK_MAX (UINT64_C(16) << 20)
+#define WARM_MAX (UINT64_C(64) << 20)
 
 /* Keeps the compiler from reordering stores that a kill must not see reordered. */
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
@@ -297,7 +296,7 @@ void cvy_region_free(uint64_t *dest)
 		return;
 	bytes = cvy_region_bytes(offset);
 	/* What is too much to keep warm is punched while dest still owns it, outside the lock. */
-	if (bytes > WARM_BLOCK_MAX)
+	if (bytes > CVY_WARM_BLOCK)
 		cvy_punch(offset, bytes);
 	if (lock_regions(h) < 0)
 		return;
@@ -313,14 +312,14 @@ void cvy_region_free(uint64_t *dest)
 	h->moving_block = offset;
 	IN_ORDER();
 	*dest = 0;
-	if (bytes <= WARM_BLOCK_MAX && h->warm_bytes + bytes <= WARM_MAX && pages) {
+	if (bytes <= CVY_WARM_BLOCK && h->warm_bytes + bytes <= WARM_MAX && pages) {
 		*entry_of(h, class, block) = ENTRY_WARM | pages;
 		h->warm_bytes += bytes;
 		h->classes[class].warm++;
 		if (block < h->classes[class].warm_hint || h->classes[class].warm == 1)
 			h->classes[class].warm_hint = block;
 	} else {
-		if (bytes <= WARM_BLOCK_MAX)
+		if (bytes <= CVY_WARM_BLOCK)
 			cvy_punch(offset, bytes);
 		*entry_of(h, class, block) = 0;
 		h->used -= bytes;

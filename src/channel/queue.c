@@ -63,7 +63,7 @@ static int init(struct cvy_object *object, const void *context)
 	q->max_bytes = opts->max_bytes;
 	q->max_message = opts->max_message;
 	q->end_with_senders = opts->end_with_senders != 0;
-	q->send_pos = q->send_seen_head = q->send_seen_got = q->send_reserved = 0;
+	q->send_pos = q->send_place = q->send_seen_head = q->send_seen_got = q->send_reserved = 0;
 	q->receive_seen_tail = q->receive_peeking = 0;
 	atomic_store(&q->tail, 0);
 	atomic_store(&q->put_bytes, 0);

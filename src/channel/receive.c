@@ -122,8 +122,9 @@ static inline void take(struct queue *q, uint64_t head, const struct found *last
 	/* Idempotent: who dies between the two leaves a sum that the next one stores again. */
 	atomic_store_explicit(&q->got_bytes, sum, memory_order_relaxed);
 	cvy_notify_publish(&q->full_word, &q->head, head);
-	if (__builtin_expect(solo, 0))
-		cvy_region_trim(q->receive_segment, 1); /* no second message ever comes to it */
+	/* No second message ever comes to it; a smaller one stays warm for the next of its size. */
+	if (__builtin_expect(solo, 0) && last->segment->data_size > CVY_WARM_BLOCK)
+		cvy_region_trim(q->receive_segment, 1);
 }
 
 /* Enters the receivers' side with the first message found, waiting for one. */

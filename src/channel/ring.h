@@ -38,11 +38,11 @@ struct slot {
 	uint64_t len;
 	uint64_t sum;    /* bytes of all messages put before this one, and of it */
 	uint64_t pos;    /* where its payload begins, counted on without wrapping */
-	uint64_t stored; /* IN_SLOT or IN_DATA */
+	uint64_t place;  /* the same in the ring: pos modulo data_size; IN_SLOT: in the slot */
 	unsigned char payload[INLINE_MAX];
 };
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line");
-enum { IN_SLOT = 1, IN_DATA = 2 };
+#define IN_SLOT UINT64_MAX
 
 /*
  * A segment, at the start of a region: this header, slots, data.
@@ -97,7 +97,8 @@ struct queue {
 	_Alignas(128) pthread_mutex_t send_lock;
 	uint64_t send_segment; /* the last of the chain */
 	uint64_t send_growing; /* a segment allocated and not yet chained */
-	uint64_t send_pos;     /* where the next payload may begin */
+	uint64_t send_pos;     /* where the next payload may begin, and its place in the ring */
+	uint64_t send_place;
 	uint64_t send_seen_head;
 	uint64_t send_seen_got;
 	uint64_t send_reserved; /* bytes reserved + 1, while a thread reserves */
@@ -136,9 +137,34 @@ static inline struct slot *slot_of(struct segment *segment, uint64_t n)
 }
 
 /* The segment at an offset, NULL where none can be: what is read from shared memory is checked. */
-struct segment *cvy_segment(uint64_t offset);
+static inline struct segment *cvy_segment(uint64_t offset)
+{
+	struct segment *segment = cvy_at(offset, sizeof *segment);
+
+	if (__builtin_expect(!segment || offset % 4096, 0))
+		return NULL;
+	if (__builtin_expect(!segment->slots || (segment->slots & (segment->slots - 1)) ||
+	                             segment->slots > SLOTS_MOST ||
+	                             segment->data < offset + sizeof *segment +
+	                                                     segment->slots * sizeof(struct slot) ||
+	                             !cvy_at(segment->data, segment->data_size),
+	                     0))
+		return NULL;
+	return segment;
+}
+
 /* The payload of a message in its segment, NULL where it would reach outside. */
-unsigned char *cvy_payload(struct segment *segment, struct slot *slot);
+static inline unsigned char *cvy_payload(const struct segment *segment, struct slot *slot)
+{
+	uint64_t place = slot->place, len = slot->len;
+
+	if (place == IN_SLOT)
+		return __builtin_expect(len <= INLINE_MAX, 1) ? slot->payload : NULL;
+	if (__builtin_expect(place > segment->data_size || len > segment->data_size - place, 0))
+		return NULL;
+	return cvy_base + segment->data + place;
+}
+
 /*
  * Chains a segment that takes a message of len bytes; slots_full and data_full
  * tell what the last one lacked. By the holder of send_lock.

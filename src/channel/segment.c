@@ -4,32 +4,6 @@
 
 #include <string.h>
 
-struct segment *cvy_segment(uint64_t offset)
-{
-	struct segment *segment = cvy_at(offset, sizeof *segment);
-
-	if (!segment || offset % 4096 || !segment->slots ||
-	    (segment->slots & (segment->slots - 1)) || segment->slots > SLOTS_MOST ||
-	    !cvy_at(segment->data, segment->data_size) ||
-	    !cvy_at(offset, sizeof *segment + segment->slots * sizeof(struct slot)))
-		return NULL;
-	return segment;
-}
-
-unsigned char *cvy_payload(struct segment *segment, struct slot *slot)
-{
-	uint64_t place;
-
-	if (slot->stored == IN_SLOT)
-		return slot->len <= INLINE_MAX ? slot->payload : NULL;
-	if (!segment->data_size)
-		return NULL;
-	place = slot->pos % segment->data_size;
-	if (slot->len > segment->data_size - place)
-		return NULL;
-	return cvy_base + segment->data + place;
-}
-
 static void shape(const struct segment *last, uint64_t len, bool slots_full, bool data_full,
                   uint32_t *slots, uint64_t *data)
 {
@@ -102,6 +76,7 @@ int cvy_segment_grow(struct queue *q, uint64_t len, bool slots_full, bool data_f
 	atomic_store_explicit(&last->end, tail, memory_order_release);
 	q->send_segment = last->next;
 	q->send_pos = 0;
+	q->send_place = 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	q->send_growing = 0;
 	return 0;
@@ -167,10 +142,11 @@ static int mend_sending(struct queue *q)
 		struct slot *slot = slot_of(last, tail - 1);
 
 		q->send_pos = slot->pos;
-		if (slot->stored == IN_DATA)
+		if (slot->place != IN_SLOT)
 			q->send_pos += round_up(slot->len, PAYLOAD_ALIGN);
 		atomic_store(&q->put_bytes, slot->sum);
 	}
+	q->send_place = last->data_size ? q->send_pos % last->data_size : 0;
 	return 0;
 }
 

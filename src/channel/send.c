@@ -14,11 +14,17 @@ static inline void see_head(struct queue *q)
 	q->send_seen_got = atomic_load_explicit(&q->got_bytes, memory_order_relaxed);
 }
 
+/* Where a payload goes: see struct slot. */
+struct spot {
+	uint64_t pos;
+	uint64_t place;
+};
+
 /* Where message n of len bytes can go in the last segment, as far as the receivers were seen. */
 static inline enum room look(struct queue *q, struct segment *segment, uint64_t n, uint64_t len,
-                             uint64_t *pos)
+                             struct spot *spot)
 {
-	uint64_t head = q->send_seen_head, oldest, bytes, place;
+	uint64_t head = q->send_seen_head, oldest, bytes;
 
 	if (q->max_messages && n - head >= q->max_messages)
 		return AT_BOUND;
@@ -29,17 +35,18 @@ static inline enum room look(struct queue *q, struct segment *segment, uint64_t 
 		head = segment->first;
 	if (n - head >= segment->slots || (segment->slots == 1 && n != segment->first))
 		return NO_SLOT;
-	*pos = q->send_pos;
+	*spot = (struct spot){q->send_pos, q->send_place};
 	if (len <= INLINE_MAX)
 		return ROOM;
 	bytes = round_up(len, PAYLOAD_ALIGN);
 	if (bytes > segment->data_size)
 		return NO_DATA;
-	place = *pos % segment->data_size;
-	if (place + bytes > segment->data_size)
-		*pos += segment->data_size - place;
-	oldest = head < n ? slot_of(segment, head)->pos : *pos;
-	return *pos + bytes - oldest <= segment->data_size ? ROOM : NO_DATA;
+	if (bytes > segment->data_size - spot->place) {
+		spot->pos += segment->data_size - spot->place;
+		spot->place = 0;
+	}
+	oldest = head < n ? slot_of(segment, head)->pos : spot->pos;
+	return spot->pos + bytes - oldest <= segment->data_size ? ROOM : NO_DATA;
 }
 
 static int check_len(const struct queue_ref *ref, uint64_t len)
@@ -104,10 +111,10 @@ static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 
 /*
  * Makes room for message n of len bytes, waiting while the queue is at its bound.
- * With the lock held. 0 and *segment, *pos; or an error.
+ * With the lock held. 0 and *segment, *spot; or an error.
  */
 static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, struct cvy_wait *wait,
-                     struct segment **segment, uint64_t *pos)
+                     struct segment **segment, struct spot *spot)
 {
 	struct queue *q = ref->queue;
 	char title[CVY_TITLE];
@@ -122,11 +129,11 @@ static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, stru
 		*segment = cvy_segment(q->send_segment);
 		if (!*segment)
 			return cvy_queue_damaged(ref);
-		room = look(q, *segment, n, len, pos);
+		room = look(q, *segment, n, len, spot);
 		if (__builtin_expect(room == ROOM, 1))
 			return 0;
 		see_head(q);
-		room = look(q, *segment, n, len, pos);
+		room = look(q, *segment, n, len, spot);
 		if (room == ROOM)
 			return 0;
 		if (room == AT_BOUND) {
@@ -146,17 +153,32 @@ static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, stru
 	}
 }
 
+/* Moves on the place where the next payload may begin, past one of len bytes at spot. */
+static inline void pass(struct queue *q, const struct segment *segment, const struct spot *spot,
+                        uint64_t len)
+{
+	uint64_t bytes = round_up(len, PAYLOAD_ALIGN);
+
+	if (spot->place == IN_SLOT)
+		return;
+	q->send_pos = spot->pos + bytes;
+	q->send_place = spot->place + bytes;
+	if (q->send_place == segment->data_size)
+		q->send_place = 0;
+}
+
 /* Writes the slot of message n; its payload goes where cvy_payload says. */
-static inline struct slot *fill_slot(struct queue *q, struct segment *segment, uint64_t n,
-                                     uint64_t len, uint64_t pos, uint64_t sum)
+static inline struct slot *fill_slot(struct segment *segment, uint64_t n, uint64_t len,
+                                     struct spot *spot, uint64_t sum)
 {
 	struct slot *slot = slot_of(segment, n);
 
+	if (len <= INLINE_MAX)
+		spot->place = IN_SLOT;
 	slot->len = len;
 	slot->sum = sum;
-	slot->pos = pos;
-	slot->stored = len <= INLINE_MAX ? IN_SLOT : IN_DATA;
-	q->send_pos = pos + (len <= INLINE_MAX ? 0 : round_up(len, PAYLOAD_ALIGN));
+	slot->pos = spot->pos;
+	slot->place = spot->place;
 	return slot;
 }
 
@@ -230,7 +252,8 @@ int covey_queue_put(covey_queue handle, const void *data, size_t len, int timeou
 	struct queue_ref ref;
 	struct segment *segment;
 	struct slot *slot;
-	uint64_t n, pos, sum;
+	struct spot spot;
+	uint64_t n, sum;
 	struct cvy_wait wait = CVY_WAIT(timeout_ms);
 	unsigned char *to;
 	int rc;
@@ -241,12 +264,13 @@ int covey_queue_put(covey_queue handle, const void *data, size_t len, int timeou
 	if (rc < 0)
 		return rc;
 	n = atomic_load_explicit(&ref.queue->tail, memory_order_relaxed);
-	rc = make_room(&ref, n, len, &wait, &segment, &pos);
+	rc = make_room(&ref, n, len, &wait, &segment, &spot);
 	if (__builtin_expect(rc == 0, 1)) {
 		sum = atomic_load_explicit(&ref.queue->put_bytes, memory_order_relaxed) + len;
-		slot = fill_slot(ref.queue, segment, n, len, pos, sum);
+		slot = fill_slot(segment, n, len, &spot, sum);
 		to = cvy_payload(segment, slot);
 		if (__builtin_expect(to != NULL, 1)) {
+			pass(ref.queue, segment, &spot, len);
 			if (len)
 				memcpy(to, data, len);
 			publish(ref.queue, n + 1, sum);
@@ -265,7 +289,7 @@ static int put_fitting(const struct queue_ref *ref, const struct iovec *messages
 	struct segment *segment = cvy_segment(q->send_segment);
 	uint64_t n = atomic_load_explicit(&q->tail, memory_order_relaxed);
 	uint64_t sum = atomic_load_explicit(&q->put_bytes, memory_order_relaxed);
-	uint64_t pos;
+	struct spot spot;
 	int done = 0;
 
 	if (!segment)
@@ -275,13 +299,14 @@ static int put_fitting(const struct queue_ref *ref, const struct iovec *messages
 		struct slot *slot;
 		unsigned char *to;
 
-		if (look(q, segment, n, len, &pos) != ROOM)
+		if (look(q, segment, n, len, &spot) != ROOM)
 			break;
 		sum += len;
-		slot = fill_slot(q, segment, n++, len, pos, sum);
+		slot = fill_slot(segment, n++, len, &spot, sum);
 		to = cvy_payload(segment, slot);
 		if (!to)
 			return cvy_queue_damaged(ref);
+		pass(q, segment, &spot, len);
 		if (len)
 			memcpy(to, messages[done].iov_base, len);
 		/* The byte bound counts what is not yet published too. */
@@ -299,7 +324,7 @@ int covey_queue_put_many(covey_queue handle, const struct iovec *messages, int c
 	struct segment *segment;
 	struct cvy_wait wait = CVY_WAIT(timeout_ms);
 	struct cvy_wait at_once = CVY_WAIT(0);
-	uint64_t pos;
+	struct spot spot;
 	int rc, done = 0;
 
 	if (count < 0 || (count && !messages))
@@ -313,7 +338,7 @@ int covey_queue_put_many(covey_queue handle, const struct iovec *messages, int c
 		if (done && check_len(&ref, messages[done].iov_len) < 0)
 			break;
 		rc = make_room(&ref, atomic_load_explicit(&ref.queue->tail, memory_order_relaxed),
-		               messages[done].iov_len, done ? &at_once : &wait, &segment, &pos);
+		               messages[done].iov_len, done ? &at_once : &wait, &segment, &spot);
 		if (rc < 0)
 			break;
 		rc = put_fitting(&ref, messages + done, count - done);
@@ -329,7 +354,8 @@ int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, 
 {
 	struct queue_ref ref;
 	struct segment *segment;
-	uint64_t n, pos, before;
+	struct spot spot;
+	uint64_t n;
 	struct cvy_wait wait = CVY_WAIT(timeout_ms);
 	void *data;
 	int rc;
@@ -338,11 +364,9 @@ int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, 
 	if (rc < 0)
 		return rc;
 	n = atomic_load_explicit(&ref.queue->tail, memory_order_relaxed);
-	rc = make_room(&ref, n, len, &wait, &segment, &pos);
+	rc = make_room(&ref, n, len, &wait, &segment, &spot);
 	if (rc == 0) {
-		before = ref.queue->send_pos;
-		data = cvy_payload(segment, fill_slot(ref.queue, segment, n, len, pos, 0));
-		ref.queue->send_pos = before; /* commit moves it on */
+		data = cvy_payload(segment, fill_slot(segment, n, len, &spot, 0));
 		if (!data)
 			rc = cvy_queue_damaged(&ref);
 	}
@@ -416,8 +440,7 @@ int covey_queue_commit(covey_message *message)
 	sum = atomic_load_explicit(&q->put_bytes, memory_order_relaxed) + message->len;
 	slot->len = message->len;
 	slot->sum = sum;
-	q->send_pos = slot->pos +
-	              (slot->stored == IN_DATA ? round_up(message->len, PAYLOAD_ALIGN) : 0);
+	pass(q, segment, &(struct spot){slot->pos, slot->place}, message->len);
 	publish(q, n + 1, sum);
 	return end_reserve(&ref, message);
 }
