@@ -296,11 +296,11 @@ struct covey_schema {
 #define COVEY_IS_INTEGER_(type) \
 	(((type)&0xff) == COVEY_KIND_INT || ((type)&0xff) == COVEY_KIND_UINT)
 
-/* `value`, and the compiler says `words` where `holds` is false. */
-#define COVEY_CHECKED_(value, holds, words)              \
-	((value) + 0 * sizeof(struct {                   \
-			   _Static_assert(holds, words); \
-			   int unused;                   \
+/* `value`, and the compiler says `words`, only them, where `holds` is false. */
+#define COVEY_CHECKED_(value, holds, words)                                               \
+	((value) + 0 * sizeof(struct {                                                    \
+			   _Static_assert(__builtin_choose_expr(!!(holds), 1, 0), words); \
+			   int unused;                                                    \
 		   }))
 
 #define COVEY_MEMBER_(s, f) (((s##_covey_type *)0)->f)
@@ -379,7 +379,7 @@ struct covey_schema {
 #define COVEY_SECOND_(...)                   COVEY_SECOND_OF_(__VA_ARGS__)
 #define COVEY_SECOND_OF_(first, second, ...) second
 
-/* COVEY_FIELD_(s, item), for each item. */
+/* COVEY_FIELD_(s, item), for each item. With more the compiler misses COVEY_AT_MOST_32_item. */
 #define COVEY_EACH_(s, ...)                                                                       \
 	COVEY_EACH_FROM_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, \
 			 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, )             \
@@ -387,39 +387,39 @@ struct covey_schema {
 #define COVEY_EACH_FROM_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, \
 			 a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30,  \
 			 a31, a32, n, ...)                                                      \
-	COVEY_EACH_##n
-#define COVEY_EACH_1(s, a)       COVEY_FIELD_(s, a)
-#define COVEY_EACH_2(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_1(s, __VA_ARGS__)
-#define COVEY_EACH_3(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_2(s, __VA_ARGS__)
-#define COVEY_EACH_4(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_3(s, __VA_ARGS__)
-#define COVEY_EACH_5(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_4(s, __VA_ARGS__)
-#define COVEY_EACH_6(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_5(s, __VA_ARGS__)
-#define COVEY_EACH_7(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_6(s, __VA_ARGS__)
-#define COVEY_EACH_8(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_7(s, __VA_ARGS__)
-#define COVEY_EACH_9(s, a, ...)  COVEY_FIELD_(s, a), COVEY_EACH_8(s, __VA_ARGS__)
-#define COVEY_EACH_10(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_9(s, __VA_ARGS__)
-#define COVEY_EACH_11(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_10(s, __VA_ARGS__)
-#define COVEY_EACH_12(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_11(s, __VA_ARGS__)
-#define COVEY_EACH_13(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_12(s, __VA_ARGS__)
-#define COVEY_EACH_14(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_13(s, __VA_ARGS__)
-#define COVEY_EACH_15(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_14(s, __VA_ARGS__)
-#define COVEY_EACH_16(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_15(s, __VA_ARGS__)
-#define COVEY_EACH_17(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_16(s, __VA_ARGS__)
-#define COVEY_EACH_18(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_17(s, __VA_ARGS__)
-#define COVEY_EACH_19(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_18(s, __VA_ARGS__)
-#define COVEY_EACH_20(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_19(s, __VA_ARGS__)
-#define COVEY_EACH_21(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_20(s, __VA_ARGS__)
-#define COVEY_EACH_22(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_21(s, __VA_ARGS__)
-#define COVEY_EACH_23(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_22(s, __VA_ARGS__)
-#define COVEY_EACH_24(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_23(s, __VA_ARGS__)
-#define COVEY_EACH_25(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_24(s, __VA_ARGS__)
-#define COVEY_EACH_26(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_25(s, __VA_ARGS__)
-#define COVEY_EACH_27(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_26(s, __VA_ARGS__)
-#define COVEY_EACH_28(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_27(s, __VA_ARGS__)
-#define COVEY_EACH_29(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_28(s, __VA_ARGS__)
-#define COVEY_EACH_30(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_29(s, __VA_ARGS__)
-#define COVEY_EACH_31(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_30(s, __VA_ARGS__)
-#define COVEY_EACH_32(s, a, ...) COVEY_FIELD_(s, a), COVEY_EACH_31(s, __VA_ARGS__)
+	COVEY_AT_MOST_32_##n
+#define COVEY_AT_MOST_32_1(s, a)       COVEY_FIELD_(s, a)
+#define COVEY_AT_MOST_32_2(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_1(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_3(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_2(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_4(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_3(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_5(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_4(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_6(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_5(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_7(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_6(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_8(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_7(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_9(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_8(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_10(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_9(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_11(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_10(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_12(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_11(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_13(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_12(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_14(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_13(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_15(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_14(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_16(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_15(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_17(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_16(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_18(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_17(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_19(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_18(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_20(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_19(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_21(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_20(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_22(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_21(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_23(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_22(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_24(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_23(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_25(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_24(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_26(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_25(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_27(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_26(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_28(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_27(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_29(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_28(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_30(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_29(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_31(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_30(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_32(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_31(s, __VA_ARGS__)
 
 #endif
 #ifdef __cplusplus
