@@ -9,6 +9,7 @@
 
 __thread struct robust_list_head *cvy_robust_cache;
 bool cvy_notify_takes;
+int64_t cvy_notify_slice = CVY_SLICE;
 
 /* Where a thread has no robust list (it was not made by the C library), nobody reads this. */
 static __thread struct robust_list_head nowhere;
@@ -54,7 +55,8 @@ void cvy_notify_publish_taken(_Atomic uint32_t *word, _Atomic uint64_t *index, u
 int cvy_notify_wait(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t seen,
                     _Atomic uint32_t *other, uint32_t other_seen, int64_t deadline)
 {
-	int64_t now = cvy_now(), until = now + CVY_SLICE;
+	int64_t now = cvy_now();
+	int64_t until = cvy_notify_slice == CVY_NEVER ? CVY_NEVER : now + cvy_notify_slice;
 	uint32_t value = atomic_load(word);
 
 	if (deadline <= now)

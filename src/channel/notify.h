@@ -21,7 +21,7 @@
  * Before, the publisher takes the word (its thread id in it) round the store.
  *
  * Publishers to one word are serialised by a lock, and one waiter sleeps at a
- * word: the holder of the other side's lock. All sleeps end after CVY_SLICE at
+ * word: the holder of the other side's lock. All sleeps end after a slice at
  * the latest to look again: insurance, never the remedy.
  */
 #ifndef CVY_NOTIFY_H
@@ -38,6 +38,9 @@ struct robust_list_head *cvy_robust_fetch(void);
 
 /* Whether the kernel wants the word taken; set before the first use, see notify.c. */
 extern bool cvy_notify_takes;
+
+/* The longest sleep at a notify word; CVY_SLICE, or longer in tests of what it insures against. */
+extern int64_t cvy_notify_slice;
 
 /* Stores to memory that the kernel reads at our death keep their order with these. */
 #define CVY_ORDERED() __asm__ volatile("" ::: "memory")

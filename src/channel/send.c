@@ -20,16 +20,18 @@ struct spot {
 	uint64_t place;
 };
 
-/* Where message n of len bytes can go in the last segment, as far as the receivers were seen. */
+/*
+ * Where message n of len bytes, before which sum bytes were put, can go in the
+ * last segment, as far as the receivers were seen.
+ */
 static inline enum room look(struct queue *q, struct segment *segment, uint64_t n, uint64_t len,
-                             struct spot *spot)
+                             uint64_t sum, struct spot *spot)
 {
 	uint64_t head = q->send_seen_head, oldest, bytes;
 
 	if (q->max_messages && n - head >= q->max_messages)
 		return AT_BOUND;
-	if (q->max_bytes && atomic_load_explicit(&q->put_bytes, memory_order_relaxed) + len >
-	                            q->max_bytes + q->send_seen_got)
+	if (q->max_bytes && sum + len > q->max_bytes + q->send_seen_got)
 		return AT_BOUND;
 	if (head < segment->first)
 		head = segment->first;
@@ -117,6 +119,7 @@ static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, stru
                      struct segment **segment, struct spot *spot)
 {
 	struct queue *q = ref->queue;
+	uint64_t sum = atomic_load_explicit(&q->put_bytes, memory_order_relaxed);
 	char title[CVY_TITLE];
 
 	for (;;) {
@@ -129,11 +132,11 @@ static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, stru
 		*segment = cvy_segment(q->send_segment);
 		if (!*segment)
 			return cvy_queue_damaged(ref);
-		room = look(q, *segment, n, len, spot);
+		room = look(q, *segment, n, len, sum, spot);
 		if (__builtin_expect(room == ROOM, 1))
 			return 0;
 		see_head(q);
-		room = look(q, *segment, n, len, spot);
+		room = look(q, *segment, n, len, sum, spot);
 		if (room == ROOM)
 			return 0;
 		if (room == AT_BOUND) {
@@ -184,8 +187,9 @@ static inline struct slot *fill_slot(struct segment *segment, uint64_t n, uint64
 
 static inline void publish(struct queue *q, uint64_t tail, uint64_t sum)
 {
-	atomic_store_explicit(&q->put_bytes, sum, memory_order_relaxed);
+	/* The sum last: a death before it leaves too little, which the next sender mends. */
 	cvy_notify_publish(&q->empty_word, &q->tail, tail);
+	atomic_store_explicit(&q->put_bytes, sum, memory_order_relaxed);
 }
 
 /* Notes that this process puts, for a queue that ends with its senders. */
@@ -299,7 +303,7 @@ static int put_fitting(const struct queue_ref *ref, const struct iovec *messages
 		struct slot *slot;
 		unsigned char *to;
 
-		if (look(q, segment, n, len, &spot) != ROOM)
+		if (look(q, segment, n, len, sum, &spot) != ROOM)
 			break;
 		sum += len;
 		slot = fill_slot(segment, n++, len, &spot, sum);
@@ -309,8 +313,6 @@ static int put_fitting(const struct queue_ref *ref, const struct iovec *messages
 		pass(q, segment, &spot, len);
 		if (len)
 			memcpy(to, messages[done].iov_base, len);
-		/* The byte bound counts what is not yet published too. */
-		atomic_store_explicit(&q->put_bytes, sum, memory_order_relaxed);
 	}
 	if (done)
 		publish(q, n, sum);

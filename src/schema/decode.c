@@ -139,7 +139,7 @@ static int decode_pointer(const covey_field *field, const msgpack_object *value,
 
 	if (value->type == MSGPACK_OBJECT_NIL)
 		return 0;
-	rc = allocate(&object, 1, field->schema->size, path);
+	rc = allocate(&object, 1, cvy_element_size(field), path);
 	if (rc < 0)
 		return rc;
 	cvy_store_pointer(at, object);

@@ -18,7 +18,7 @@ static void path_text(const struct cvy_path *path, char *text, size_t cap)
 	size_t n = 0;
 	size_t used = 0;
 
-	for (; path && n < sizeof steps / sizeof *steps; path = path->up)
+	for (; path && n < sizeof steps / sizeof steps[0]; path = path->up)
 		steps[n++] = path;
 	text[0] = '\0';
 	while (n > 0 && used < cap) {

@@ -12,15 +12,15 @@
 #include "sample.h"
 
 /* Refused with this errno, words that begin so, and outputs as they were. */
-#define assert_refused(name, object, error, start)                                  \
-	do {                                                                        \
-		void *bytes_ = (void *)1;                                           \
-		size_t len_ = 2;                                                    \
+#define assert_refused(name, object, error, start)                                      \
+	do {                                                                            \
+		void *bytes_ = (void *)1;                                               \
+		size_t len_ = 2;                                                        \
 		assert_int_equal(covey_pack(name, (object), &bytes_, &len_), -(error)); \
-		assert_int_equal(covey_errcode(), -(error));                        \
-		if (strncmp(covey_errmsg(), (start), strlen(start)) != 0)           \
-			assert_string_equal(covey_errmsg(), (start));               \
-		assert_true(bytes_ == (void *)1 && len_ == 2);                      \
+		assert_int_equal(covey_errcode(), -(error));                            \
+		if (strncmp(covey_errmsg(), (start), strlen(start)) != 0)               \
+			assert_string_equal(covey_errmsg(), (start));                   \
+		assert_true(bytes_ == (void *)1 && len_ == 2);                          \
 	} while (0)
 
 struct chat {
@@ -58,10 +58,12 @@ static void every_shared_object_is_refused(void **state)
 {
 	struct handles h = {.which = 1};
 
-	assert_refused(with_rlock, &h, EINVAL,
-		       "with_rlock.rlock: an rlock goes to a process as an argument, not in a message");
-	assert_refused(with_queue, &h, EINVAL,
-		       "with_queue.queue: a queue goes to a process as an argument, not in a message");
+	assert_refused(
+		with_rlock, &h, EINVAL,
+		"with_rlock.rlock: an rlock goes to a process as an argument, not in a message");
+	assert_refused(
+		with_queue, &h, EINVAL,
+		"with_queue.queue: a queue goes to a process as an argument, not in a message");
 	assert_refused(with_process, &h, EINVAL, "with_process.process: a process belongs to ");
 	assert_refused(with_pool, &h, EINVAL, "with_pool.pool: a pool belongs to ");
 	assert_refused(with_future, &h, EINVAL, "with_future.future: a future belongs to ");
@@ -222,6 +224,20 @@ static void what_packs_at_the_depth_unpacks(void **state)
 	assert_refused(node, &nodes[0], EINVAL, "node.next.next.");
 }
 
+static void breadth_is_not_depth(void **state)
+{
+	static struct tag tags[10 * COVEY_SCHEMA_DEPTH];
+	sample in = {.tags = tags, .n_tags = sizeof tags / sizeof *tags}, out;
+	void *bytes;
+	size_t len;
+
+	assert_int_equal(covey_pack(sample, &in, &bytes, &len), 0);
+	assert_int_equal(covey_unpack(sample, bytes, len, &out), 0);
+	assert_int_equal(out.n_tags, in.n_tags);
+	covey_free_as(sample, &out);
+	free(bytes);
+}
+
 struct counted {
 	int *values;
 	int n;
@@ -232,17 +248,19 @@ static void a_count_that_is_listed_is_refused(void **state)
 {
 	struct counted c = {NULL, 0};
 
-	assert_refused(counted, &c, EINVAL, "counted: field 'n' is, or holds, the count of 'values'");
+	assert_refused(counted, &c, EINVAL,
+		       "counted: field 'n' is, or holds, the count of 'values'");
 	assert_int_equal(covey_unpack(counted, "\x80", 1, &c), -EINVAL);
 }
 
 static void null_is_refused(void **state)
 {
-	struct counted c;
+	struct tag t;
 
-	assert_refused(counted, (struct counted *)NULL, EINVAL, "counted: ");
-	assert_int_equal(covey_unpack(counted, NULL, 3, &c), -EINVAL);
-	assert_int_equal(covey_unpack(counted, "\x80", 1, (struct counted *)NULL), -EINVAL);
+	assert_refused(tag, (struct tag *)NULL, EINVAL, "tag: the object to pack is NULL");
+	assert_int_equal(covey_unpack(tag, NULL, 3, &t), -EINVAL);
+	assert_int_equal(covey_unpack(tag, "\x80", 1, (struct tag *)NULL), -EINVAL);
+	assert_int_equal(covey_unpack(tag, NULL, 0, &t), -EBADMSG);
 }
 
 static void a_newer_schema_is_refused(void **state)
@@ -276,6 +294,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(over_4_gib_is_refused),
 	HARNESS_TEST(a_cycle_is_refused),
 	HARNESS_TEST(what_packs_at_the_depth_unpacks),
+	HARNESS_TEST(breadth_is_not_depth),
 	HARNESS_TEST(a_count_that_is_listed_is_refused),
 	HARNESS_TEST(null_is_refused),
 	HARNESS_TEST(a_newer_schema_is_refused),
