@@ -10,11 +10,21 @@
 #include "output.h"
 
 static const struct tour_chapter *const chapters[] = {
-	&tour01_methods,    &tour02_start_join,       &tour03_one_by_one,
-	&tour04_own_run,    &tour05_pool,             &tour06_lock,
-	&tour07_with,       &tour08_rlock,            &tour09_queue,
-	&tour10_struct,     &tour11_struct_with_lock, &tour12_function,
-	&tour13_as_completed, &tour14_timing,         &tour15_threads_processes,
+	&tour01_methods,
+	&tour02_start_join,
+	&tour03_one_by_one,
+	&tour04_own_run,
+	&tour05_pool,
+	&tour06_lock,
+	&tour07_with,
+	&tour08_rlock,
+	&tour09_queue,
+	&tour10_struct,
+	&tour11_struct_with_lock,
+	&tour12_function,
+	&tour13_as_completed,
+	&tour14_timing,
+	&tour15_threads_processes,
 };
 
 #define CHAPTERS ((int)(sizeof chapters / sizeof *chapters))
@@ -91,9 +101,9 @@ static int run(int first, int *chosen)
 		puts("");
 		count++;
 	}
-	printf("%d chapter%s by %s, %d checks, %d failed, in %.1f seconds.\n", count,
+	printf("%d chapter%s by %s, %d check%s, %d failed, in %.1f seconds.\n", count,
 	       count == 1 ? "" : "s", covey_method_name(covey_default_method()), output.checks,
-	       output.failed, tour_now() - start);
+	       output.checks == 1 ? "" : "s", output.failed, tour_now() - start);
 	return output.failed ? 1 : 0;
 }
 

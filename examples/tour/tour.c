@@ -56,9 +56,27 @@ void tour_say(const char *format, ...)
 	print_indented(6, text);
 }
 
+/* Breaks the lines of text between words, none longer than columns where that can be. */
+static void wrap(char *text, size_t columns)
+{
+	char *line = text, *blank = NULL;
+
+	for (char *at = text; *at; at++) {
+		if (*at == ' ')
+			blank = at;
+		if (*at == '\n' || ((size_t)(at - line) >= columns && blank)) {
+			if (*at != '\n')
+				*blank = '\n';
+			line = *at == '\n' ? at + 1 : blank + 1;
+			blank = NULL;
+		}
+	}
+}
+
 void tour_check(int holds, const char *format, ...)
 {
 	char text[1000];
+	size_t first;
 	va_list args;
 
 	va_start(args, format);
@@ -66,8 +84,12 @@ void tour_check(int holds, const char *format, ...)
 	va_end(args);
 	output.checks++;
 	output.failed += !holds;
-	printf("   %s%s%s %s\n", style(holds ? "\033[32m" : "\033[1;31m"),
-	       holds ? "[ok]" : "[FAILED]", style("\033[0m"), text);
+	wrap(text, 80);
+	first = strcspn(text, "\n");
+	printf("   %s%s%s %.*s\n", style(holds ? "\033[32m" : "\033[1;31m"),
+	       holds ? "[ok]" : "[FAILED]", style("\033[0m"), (int)first, text);
+	if (text[first])
+		print_indented(8, text + first + 1);
 }
 
 int tour_broken(const char *file, int line, const char *call)
@@ -131,6 +153,14 @@ int tour_join(covey_process **processes, int n)
 		covey_process_free(processes[i]);
 	}
 	return bad;
+}
+
+int tour_kill(covey_process *process)
+{
+	if (covey_process_kill(process) < 0 || covey_process_join(process, COVEY_FOREVER) < 0)
+		return -1;
+	covey_process_free(process);
+	return 0;
 }
 
 struct turn_record {

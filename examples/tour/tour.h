@@ -44,10 +44,10 @@ void tour_check(int holds, const char *format, ...) COVEY_PRINTF(2, 3);
 int tour_broken(const char *file, int line, const char *call);
 
 /* Leaves the function with -1 where a call fails; in a child that is exit code 255. */
-#define TRY(call)                                                                                  \
-	do {                                                                                       \
-		if ((call) < 0)                                                                    \
-			return tour_broken(__FILE__, __LINE__, #call);                             \
+#define TRY(call)                                                      \
+	do {                                                           \
+		if ((call) < 0)                                        \
+			return tour_broken(__FILE__, __LINE__, #call); \
 	} while (0)
 
 /* Sleeps for up to 5 seconds times --pace, and returns how long. In any process. */
@@ -61,6 +61,9 @@ double tour_median(double *values, int n);
 
 /* Waits for n processes and frees them; returns how many did not end with exit code 0. */
 int tour_join(covey_process **processes, int n);
+
+/* Kills a process, waits for it and frees it. 0, or -1 where a call failed. */
+int tour_kill(covey_process *process);
 
 /*
  * For processes that take turns. Each says and records, while it has its turn,

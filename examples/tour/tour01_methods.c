@@ -18,7 +18,7 @@
 
 #include "tour.h"
 
-#define ROUNDS 15
+#define ROUNDS  15
 #define BALLAST ((size_t)256 << 20)
 
 static const covey_method methods[] = {COVEY_FORK, COVEY_SPAWN, COVEY_FORKSERVER};

@@ -69,9 +69,7 @@ static int run(void)
 		covey_free_as(bird, &bird);
 	}
 	tour_check(good == 5, "five structs came through whole, there and back");
-	TRY(covey_process_kill(r));
-	TRY(covey_process_join(r, COVEY_FOREVER));
-	covey_process_free(r);
+	TRY(tour_kill(r));
 	covey_queue_destroy(ends.q);
 	covey_queue_destroy(ends.seen);
 	return 0;

@@ -114,9 +114,7 @@ static int run(void)
 	size_t measured;
 	TRY(covey_get(ends.lengths, &measured, COVEY_FOREVER));
 	tour_check(measured == 3, "the queue works on");
-	TRY(covey_process_kill(r));
-	TRY(covey_process_join(r, COVEY_FOREVER));
-	covey_process_free(r);
+	TRY(tour_kill(r));
 	covey_queue_destroy(ends.q);
 	covey_queue_destroy(ends.lengths);
 	return 0;

@@ -52,8 +52,9 @@ static int one_after_the_other(struct way *way)
 static void submit_pieces(covey_pool *pool, uint64_t n, int pieces, covey_future **futures)
 {
 	for (int k = 0; k < pieces; k++)
-		futures[k] = covey_submit(pool, timed_sum, n / (uint64_t)pieces * (uint64_t)k,
-					  k + 1 == pieces ? n : n / (uint64_t)pieces * (uint64_t)(k + 1));
+		futures[k] = covey_submit(
+			pool, timed_sum, n / (uint64_t)pieces * (uint64_t)k,
+			k + 1 == pieces ? n : n / (uint64_t)pieces * (uint64_t)(k + 1));
 }
 
 static int by_pool(struct way *way, covey_pool_kind kind, int pieces)
@@ -113,7 +114,8 @@ static int run(void)
 			 100 * ways[i].longest / ways[i].seconds);
 		exact += ways[i].exact;
 	}
-	tour_note("\nThe longest task of the first three is the largest sum, n = 1,000,000,000: %.0f%%\n"
+	tour_note("\nThe longest task of the first three is the largest sum, n = 1,000,000,000: "
+		  "%.0f%%\n"
 		  "of all the work, %.3f s when it runs alone, and no number of workers makes it\n"
 		  "shorter. So neither threads nor processes can gain more than %.2f here, until\n"
 		  "that sum is cut into %d pieces.\n"

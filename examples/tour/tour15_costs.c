@@ -9,10 +9,10 @@
 
 #include "tour15.h"
 
-#define STARTS 100
+#define STARTS      100
 #define ROUND_TRIPS 20000
-#define MESSAGES 200000
-#define WORKERS 16
+#define MESSAGES    200000
+#define WORKERS     16
 
 /* One thing measured, for a thread and for a process. */
 struct cost {
@@ -180,7 +180,8 @@ int tour15_costs(void)
 	struct link link;
 
 	TRY(covey_queue_create(&link.there, &(covey_queue_opts){.name = "there"}));
-	TRY(covey_queue_create(&link.back, &(covey_queue_opts){.name = "back", .max_messages = 4096}));
+	TRY(covey_queue_create(&link.back,
+			       &(covey_queue_opts){.name = "back", .max_messages = 4096}));
 	TRY(start_cost(&link, 0, &start.thread));
 	TRY(start_cost(&link, 1, &start.process));
 	TRY(round_trip_cost(&link, 0, &trip.thread));

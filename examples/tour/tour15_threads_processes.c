@@ -72,7 +72,8 @@ static int crashes(void)
 	TRY(covey_process_join(p, COVEY_FOREVER));
 	tour_say("program with threads: exit code %d, signal %d", covey_process_exit_code(p),
 		 covey_process_exit_signal(p));
-	tour_check(covey_process_exit_code(p) > 1, "that program has ended, and all results with it");
+	tour_check(covey_process_exit_code(p) > 1,
+		   "that program has ended, and all results with it");
 	covey_process_free(p);
 	return 0;
 }
@@ -109,7 +110,8 @@ static int memory(void)
 	tour_check(last == 3 && visits == 0, "a process: %d in the worker, still %d here", last,
 		   visits);
 	TRY(visit_thrice(COVEY_THREADS, &last));
-	tour_check(last == 3 && visits == 3, "a thread: %d in the worker, and %d here", last, visits);
+	tour_check(last == 3 && visits == 3, "a thread: %d in the worker, and %d here", last,
+		   visits);
 	return 0;
 }
 
@@ -118,9 +120,10 @@ static int run(void)
 	TRY(crashes());
 	TRY(memory());
 	TRY(tour15_costs());
-	tour_note("\nThreads, then: where tasks share much data, are many and tiny, and the code\n"
-		  "is trusted. Processes: where a crash, a leak or a library that is not safe for\n"
-		  "threads must stay one task's matter. Same pool, same futures: one word decides.");
+	tour_note(
+		"\nThreads, then: where tasks share much data, are many and tiny, and the code\n"
+		"is trusted. Processes: where a crash, a leak or a library that is not safe for\n"
+		"threads must stay one task's matter. Same pool, same futures: one word decides.");
 	return 0;
 }
 

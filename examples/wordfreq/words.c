@@ -93,7 +93,8 @@ static int add_hashed(struct words *words, const char *letters, size_t len, uint
 		word = &words->slots[at];
 		if (!word->letters)
 			break;
-		if (word->hash == hash && word->len == len && !memcmp(word->letters, letters, len)) {
+		if (word->hash == hash && word->len == len &&
+		    !memcmp(word->letters, letters, len)) {
 			word->count += count;
 			words->total += count;
 			return 0;
@@ -118,7 +119,7 @@ static inline char lower(char c)
 {
 	unsigned char small = (unsigned char)c | 0x20;
 
-	return small - 'a' < 26u ? (char)small : 0;
+	return small >= 'a' && small <= 'z' ? (char)small : 0;
 }
 
 /* The unread part of a file, from where `buffer` begins. */

@@ -27,6 +27,7 @@
 #ifndef COVEY_BASE_H
 #define COVEY_BASE_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -141,7 +141,8 @@ static void killed_allocators_leave_every_region_owned_or_free(void **state)
 			if (pid[i] == 0)
 				churn(words + 100 + 100 * i);
 		}
-		for (unsigned i = 0; i < (seed = seed * 1103515245 + 12345) >> 16 & 0x3fff; i++)
+		seed = seed * 1103515245 + 12345;
+		for (unsigned i = 0; i < ((seed >> 16) & 0x3fff); i++)
 			cvy_pause();
 		for (int i = 0; i < 2; i++) {
 			harness_kill(pid[i], SIGKILL);
@@ -178,7 +179,8 @@ static void killed_makers_of_objects_leave_the_table_sound(void **state)
 				covey_queue_destroy(queue);
 				covey_lock_destroy(mine);
 			}
-		for (unsigned i = 0; i < (seed = seed * 1103515245 + 12345) >> 16 & 0x3fff; i++)
+		seed = seed * 1103515245 + 12345;
+		for (unsigned i = 0; i < ((seed >> 16) & 0x3fff); i++)
 			cvy_pause();
 		harness_kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);

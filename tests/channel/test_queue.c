@@ -423,6 +423,7 @@ static int reserve_and_hang(const void *arg, size_t len)
 	covey_put(pair->says, &n, COVEY_FOREVER);
 	for (;;)
 		pause();
+	return 0;
 }
 
 static int peek_and_hang(const void *arg, size_t len)
@@ -436,6 +437,7 @@ static int peek_and_hang(const void *arg, size_t len)
 	covey_put(pair->says, &n, COVEY_FOREVER);
 	for (;;)
 		pause();
+	return 0;
 }
 
 static void death_between_two_halves_leaves_all_or_nothing(void **state)
@@ -487,13 +489,17 @@ static void waiters_of_a_destroyed_queue_are_told(void **state)
 	}
 }
 
+/* Puts one, waits until it is told that the others have put too, puts two more, and is killed. */
 static int put_three(const void *arg, size_t len)
 {
 	const struct pair *pair = arg;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		if (covey_put(pair->q, &i, COVEY_FOREVER) < 0)
 			return 1;
+		if (i == 0 && covey_get(pair->says, &i, COVEY_FOREVER) < 0)
+			return 2;
+	}
 	raise(SIGKILL);
 	return 0;
 }
@@ -501,12 +507,16 @@ static int put_three(const void *arg, size_t len)
 static void the_stream_ends_with_its_senders(void **state)
 {
 	covey_method method = *(covey_method *)*state;
-	struct pair pair = {.q = new_queue(&(covey_queue_opts){.end_with_senders = 1})};
+	struct pair pair = {.q = new_queue(&(covey_queue_opts){.end_with_senders = 1}),
+	                    .says = new_queue(NULL)};
 	covey_process *p[2];
-	int n, got = 0;
+	int n = 0, got = 0;
 
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(covey_start(&p[i], put_three, &pair, .method = method), 0);
+	HARNESS_EVENTUALLY(covey_queue_size(pair.q) == 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(covey_put(pair.says, &n, 0), 0);
 	while (covey_get(pair.q, &n, COVEY_FOREVER) == 0)
 		got++;
 	assert_int_equal(covey_errcode(), -EPIPE);
@@ -516,6 +526,7 @@ static void the_stream_ends_with_its_senders(void **state)
 		covey_process_free(p[i]);
 	}
 	end_queue(pair.q);
+	end_queue(pair.says);
 }
 
 static void random_kills_tear_and_wedge_nothing(void **state)

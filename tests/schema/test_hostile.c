@@ -2,6 +2,7 @@
 /* Bytes that are no such object: an error in words, never a crash, never much memory. */
 #include "support/harness.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 /* Every allocation that can fail, failing: -ENOMEM, outputs as they were, nothing lost. */
 #include "support/harness.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

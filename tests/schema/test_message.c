@@ -2,6 +2,7 @@
 /* Objects through queues. */
 #include "support/harness.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

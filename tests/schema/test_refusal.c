@@ -2,6 +2,7 @@
 /* What cannot travel is refused by pack, by the field's name and with the reason. */
 #include "support/harness.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -114,6 +114,7 @@ static int hold(const void *arg, size_t len)
 	covey_put(h->says, &rc, COVEY_FOREVER);
 	for (;;)
 		pause();
+	return 0;
 }
 
 static struct holding start_holder(covey_process **p, covey_method method)
