@@ -79,6 +79,7 @@ enum cvy_kind {
 	CVY_LOCK,
 	CVY_RLOCK,
 	CVY_QUEUE,
+	CVY_POOL,
 	CVY_KINDS
 };
 

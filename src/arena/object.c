@@ -25,6 +25,7 @@ const char *cvy_kind_name(enum cvy_kind kind)
 		[CVY_LOCK] = "lock",
 		[CVY_RLOCK] = "rlock",
 		[CVY_QUEUE] = "queue",
+		[CVY_POOL] = "pool",
 	};
 
 	return (unsigned)kind < CVY_KINDS ? names[kind] : "object";

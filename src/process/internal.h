@@ -16,10 +16,12 @@ void cvy_child_run(uint32_t slot, int report_fd) __attribute__((noreturn));
 /* spawn.c: a fresh image of this program */
 
 /*
- * Starts one in a role. slot: of the process it is to be, 0 for a nursery. fd is handed to it
- * as its report pipe or its socket. *pid out. -errno in words.
+ * Starts one in a role. slot: of the process it is to be, or of a nursery's client. fd is
+ * handed to it as its report pipe or its socket, passed as cvy_passed_fds[0]; -1 for none.
+ * *pid out. -errno in words.
  */
-int cvy_spawn_image(enum role role, uint32_t slot, int fd, const char *name, pid_t *pid);
+int cvy_spawn_image(enum role role, uint32_t slot, int fd, int passed, const char *name,
+                    pid_t *pid);
 /* In covey_init: whether this image was started as a child; runs it and does not return then. */
 void cvy_spawned_image(void);
 void cvy_spawn_allowed(const char *argv0);

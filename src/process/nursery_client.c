@@ -123,7 +123,8 @@ static int open_nursery(struct cvy_nursery *n)
 	n->sock = ends[0];
 	rc = n->method == COVEY_FORK
 	             ? fork_nursery(ends[1], &n->pid)
-	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], "nursery", &n->pid);
+	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], -1, "nursery",
+                                       &n->pid);
 	close(ends[1]);
 	if (rc == 0) {
 		n->pidfd = cvy_pidfd_open(n->pid);

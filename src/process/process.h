@@ -36,6 +36,12 @@ int cvy_nursery_open(struct cvy_nursery **nursery, covey_method method);
 int cvy_nursery_fork(struct cvy_nursery *nursery, uint32_t proc, const int *fds, int nfds);
 int cvy_nursery_restart(struct cvy_nursery *nursery);
 
+/*
+ * Starts the process of a slot that is STARTING as a fresh image, to which fd is
+ * passed as cvy_passed_fds[0]. Does not wait for it. Returns a pidfd; *pid out.
+ */
+int cvy_spawn_process(uint32_t proc, int fd, pid_t *pid);
+
 /* Polls readable when the nursery has died or has news of an end; its pidfd. */
 int cvy_nursery_pidfd(const struct cvy_nursery *nursery);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define VARIABLE "COVEY_CHILD"
@@ -41,7 +42,8 @@ static const char *image(void)
 	return (const char *)getauxval(AT_EXECFN);
 }
 
-int cvy_spawn_image(enum role role, uint32_t slot, int fd, const char *name, pid_t *pid)
+int cvy_spawn_image(enum role role, uint32_t slot, int fd, int passed, const char *name,
+                    pid_t *pid)
 {
 	char variable[96], title[COVEY_NAME_MAX + 16];
 	char *argv[3] = {program_name ? program_name : title, title, NULL};
@@ -59,7 +61,8 @@ int cvy_spawn_image(enum role role, uint32_t slot, int fd, const char *name, pid
 		                         "argv) as the first call in main",
 		                name);
 	snprintf(title, sizeof title, "[%s]", name);
-	snprintf(variable, sizeof variable, VARIABLE "=1:%d:%d:%d:%u", (int)role, arena, fd, slot);
+	snprintf(variable, sizeof variable, VARIABLE "=1:%d:%d:%d:%d:%u", (int)role, arena,
+	         fd, passed, slot);
 	while (environ && environ[n])
 		n++;
 	env = malloc((n + 2) * sizeof *env);
@@ -74,7 +77,10 @@ int cvy_spawn_image(enum role role, uint32_t slot, int fd, const char *name, pid
 	posix_spawnattr_init(&attr);
 	/* To itself: which takes close-on-exec away in the child only. */
 	posix_spawn_file_actions_adddup2(&actions, arena, arena);
-	posix_spawn_file_actions_adddup2(&actions, fd, fd);
+	if (fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, fd, fd);
+	if (passed >= 0)
+		posix_spawn_file_actions_adddup2(&actions, passed, passed);
 	sigemptyset(&set);
 	posix_spawnattr_setsigmask(&attr, &set);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
@@ -92,20 +98,38 @@ int cvy_spawn_image(enum role role, uint32_t slot, int fd, const char *name, pid
 void cvy_spawned_image(void)
 {
 	const char *value = getenv(VARIABLE);
-	int version, role, arena, fd;
+	int version, role, arena, fd, passed;
 	unsigned slot;
 
 	if (!value)
 		return;
-	if (sscanf(value, "%d:%d:%d:%d:%u", &version, &role, &arena, &fd, &slot) != 5 ||
+	if (sscanf(value, "%d:%d:%d:%d:%d:%u", &version, &role, &arena, &fd, &passed,
+	           &slot) != 6 ||
 	    version != 1) {
 		unsetenv(VARIABLE); /* not of covey's making */
 		return;
 	}
 	unsetenv(VARIABLE); /* not for what this process starts */
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || cvy_family_attach(arena) < 0)
+	if ((fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) || cvy_family_attach(arena) < 0)
 		_exit(127);
+	if (passed >= 0 && fcntl(passed, F_SETFD, FD_CLOEXEC) == 0)
+		cvy_passed_fds[cvy_passed_count++] = passed;
 	if (role == ROLE_NURSERY)
 		cvy_nursery_serve(fd, slot);
 	cvy_child_run(slot, fd);
+}
+
+int cvy_spawn_process(uint32_t slot, int fd, pid_t *pid)
+{
+	struct cvy_proc *proc = cvy_proc(slot);
+	int rc = cvy_spawn_image(ROLE_CHILD, slot, -1, fd, proc->name, pid), pidfd;
+
+	if (rc < 0)
+		return rc;
+	pidfd = cvy_pidfd_open(*pid);
+	if (pidfd >= 0)
+		return pidfd;
+	kill(*pid, SIGKILL); /* ours, and not reaped */
+	waitpid(*pid, NULL, 0);
+	return cvy_fail(-pidfd, "process '%s': its pidfd: %s", proc->name, covey_strerror(pidfd));
 }

@@ -96,7 +96,7 @@ static int start_spawn(struct covey_process *p)
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return cvy_fail(errno, "process '%s': a pipe: %s", p->name, covey_strerror(errno));
-	rc = cvy_spawn_image(ROLE_CHILD, p->slot, ends[1], p->name, &p->pid);
+	rc = cvy_spawn_image(ROLE_CHILD, p->slot, ends[1], -1, p->name, &p->pid);
 	close(ends[1]);
 	if (rc == 0) {
 		p->own = true;
