@@ -74,6 +74,24 @@ int cvy_notify_wait(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t se
 
 void cvy_notify_all(_Atomic uint32_t *word)
 {
+	if (!atomic_load(word))
+		return;
 	atomic_store(word, 0);
 	cvy_futex_wake(word, INT_MAX);
+}
+
+void cvy_notify_state(_Atomic uint32_t *word, _Atomic uint32_t *state, uint32_t value)
+{
+	struct robust_list_head *head = cvy_robust();
+	struct robust_list *outer = head->list_op_pending;
+	uint32_t seen = atomic_load(state);
+
+	head->list_op_pending = (struct robust_list *)((char *)word - head->futex_offset);
+	CVY_ORDERED();
+	while (seen < value && !atomic_compare_exchange_weak(state, &seen, value))
+		;
+	atomic_thread_fence(memory_order_seq_cst);
+	cvy_notify_all(word);
+	CVY_ORDERED();
+	head->list_op_pending = outer;
 }

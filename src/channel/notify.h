@@ -87,7 +87,12 @@ static inline void cvy_notify_publish(_Atomic uint32_t *word, _Atomic uint64_t *
 int cvy_notify_wait(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t seen,
                     _Atomic uint32_t *other, uint32_t other_seen, int64_t deadline);
 
-/* Wakes all who wait at word, whose condition has been changed by other means. */
+/*
+ * Raises *state to value, where it is below, and wakes who waits at word; if
+ * we die between, the kernel wakes one of them.
+ */
+void cvy_notify_state(_Atomic uint32_t *word, _Atomic uint32_t *state, uint32_t value);
+/* Wakes all who wait at word, if any do. */
 void cvy_notify_all(_Atomic uint32_t *word);
 
 #endif

@@ -119,22 +119,27 @@ int cvy_queue_damaged(const struct queue_ref *ref)
 	return cvy_fail(EBADMSG, "%s: its memory is damaged", cvy_queue_title(title, ref));
 }
 
-static void wake_both(struct queue *q)
+/*
+ * Raises the state and wakes whoever waits. A queue is not full and empty at
+ * once, so sleepers are at one of the words; should they be at both, those who
+ * find the state changed wake the others.
+ */
+static void set_state(struct queue *q, uint32_t state)
 {
-	cvy_notify_all(&q->empty_word);
-	cvy_notify_all(&q->full_word);
+	bool full = atomic_load(&q->full_word) != 0;
+
+	cvy_notify_state(full ? &q->full_word : &q->empty_word, &q->state, state);
+	cvy_notify_all(full ? &q->empty_word : &q->full_word);
 }
 
 int covey_queue_close(covey_queue handle)
 {
 	struct queue_ref ref;
-	uint32_t open = QUEUE_OPEN;
 	int rc = cvy_queue_ref(handle, &ref);
 
 	if (rc < 0)
 		return rc;
-	atomic_compare_exchange_strong(&ref.queue->state, &open, QUEUE_CLOSED);
-	wake_both(ref.queue);
+	set_state(ref.queue, QUEUE_CLOSED);
 	return 0;
 }
 
@@ -174,8 +179,7 @@ int covey_queue_destroy(covey_queue handle)
 		return rc;
 	q = ref.queue;
 	/* Whoever waits inside leaves now, and whoever comes finds it so. */
-	atomic_store(&q->state, QUEUE_DESTROYED);
-	wake_both(q);
+	set_state(q, QUEUE_DESTROYED);
 	rc = cvy_send_lock(&ref, CVY_NEVER);
 	if (rc < 0)
 		return rc;

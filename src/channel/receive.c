@@ -41,6 +41,8 @@ static int wait_for_tail(const struct queue_ref *ref, uint64_t head, struct cvy_
 	int64_t until;
 	int rc;
 
+	if (state != QUEUE_OPEN)
+		cvy_notify_all(&q->full_word); /* see set_state in queue.c */
 	if (state == QUEUE_DESTROYED)
 		return cvy_stale(ref->id, CVY_QUEUE);
 	if (state == QUEUE_CLOSED || (q->end_with_senders && senders_ended(q))) {

@@ -71,6 +71,7 @@ static int refuse(const struct queue_ref *ref, uint32_t state)
 {
 	char title[CVY_TITLE];
 
+	cvy_notify_all(&ref->queue->empty_word); /* see set_state in queue.c */
 	if (state != QUEUE_CLOSED)
 		return cvy_stale(ref->id, CVY_QUEUE);
 	return cvy_fail(EPIPE, "%s: closed to new messages", cvy_queue_title(title, ref));

@@ -59,25 +59,34 @@ static void end(pid_t pid)
 		waitpid(pid, NULL, __WALL);
 }
 
+static bool read_proc(pid_t pid, const char *file, char *text, size_t cap)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, cap - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
 /* Whether a process is blocked waiting for a futex (and not on its way to wake one). */
 static bool asleep(pid_t pid)
 {
 	unsigned long address, op;
-	char path[64], text[128];
+	char text[512], *p;
 	long number;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	/* On its way out of the call it is still shown in it, but no longer sleeping. */
+	if (!read_proc(pid, "stat", text, sizeof text) || !(p = strrchr(text, ')')) || p[2] != 'S')
 		return false;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = 0;
-	if (sscanf(text, "%ld %lx %lx", &number, &address, &op) != 3 || number != SYS_futex)
+	if (!read_proc(pid, "syscall", text, sizeof text) ||
+	    sscanf(text, "%ld %lx %lx", &number, &address, &op) != 3 || number != SYS_futex)
 		return false;
 	op &= FUTEX_CMD_MASK;
 	return op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_LOCK_PI;
@@ -372,8 +381,11 @@ static bool kill_at(const struct crash_case *c, long k, struct result *result)
 
 void sweep(const struct crash_case *c, long stride, struct result *result)
 {
+	covey_usage usage;
 	uint64_t before;
 
+	if (covey_usage_get(&usage) < 0)
+		return;
 	snprintf(result->name, sizeof result->name, "%s", c->name);
 	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
