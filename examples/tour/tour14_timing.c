@@ -117,7 +117,7 @@ static int run(void)
 	tour_note("\nThe longest task of the first three is the largest sum, n = 1,000,000,000: "
 		  "%.0f%%\n"
 		  "of all the work, %.3f s when it runs alone, and no number of workers makes it\n"
-		  "shorter. So neither threads nor processes can gain more than %.2f here, until\n"
+		  "shorter. So neither threads nor processes can gain more than about %.2f, until\n"
 		  "that sum is cut into %d pieces.\n"
 		  "\n"
 		  "Python takes longer by threads than one after the other, since its threads\n"

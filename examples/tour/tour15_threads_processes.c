@@ -52,7 +52,8 @@ static int program_with_threads(const void *arg, size_t len)
 {
 	covey_failure failure = {0};
 
-	return squares(COVEY_THREADS, &failure) == TASKS ? 0 : 1;
+	squares(COVEY_THREADS, &failure);
+	return 0; /* were it to come here */
 }
 
 static int crashes(void)
@@ -72,7 +73,7 @@ static int crashes(void)
 	TRY(covey_process_join(p, COVEY_FOREVER));
 	tour_say("program with threads: exit code %d, signal %d", covey_process_exit_code(p),
 		 covey_process_exit_signal(p));
-	tour_check(covey_process_exit_code(p) > 1,
+	tour_check(covey_process_exit_code(p) != 0,
 		   "that program has ended, and all results with it");
 	covey_process_free(p);
 	return 0;

@@ -311,8 +311,11 @@ static void print_summary(struct run *run, double seconds)
 	fprintf(stderr, "%zu files, %llu bytes, %llu words (%zu different) in %.3f s: ",
 		run->files.n - skipped, (unsigned long long)run->bytes,
 		(unsigned long long)run->words.total, run->words.used, seconds);
-	fprintf(stderr, "%.1f MB/s by %d %s", (double)run->bytes / 1e6 / seconds, run->pool.workers,
-		run->pool.kind == COVEY_THREADS ? "threads" : "processes");
+	fprintf(stderr, "%.1f MB/s by %d %s%s", (double)run->bytes / 1e6 / seconds,
+		run->pool.workers, run->pool.kind == COVEY_THREADS ? "thread" : "process",
+		run->pool.workers == 1            ? ""
+		: run->pool.kind == COVEY_THREADS ? "s"
+						  : "es");
 	skipped += run->files.skipped;
 	if (skipped)
 		fprintf(stderr, "; %zu skipped", skipped);

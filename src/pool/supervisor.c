@@ -51,6 +51,8 @@ int cvy_start_worker(covey_pool *pool, uint32_t index)
 	proc->daemon = 1;
 	proc->arg_len = sizeof arg;
 	memcpy(proc->inline_arg, &arg, sizeof arg);
+	/* Before it is there: it claims as soon as it is. */
+	atomic_store(&pool->shared->worker[index].current, 0);
 	if (pool->method == COVEY_SPAWN) {
 		rc = cvy_spawn_process(slot, pool->notify_fd, &crew->pid);
 	} else {
@@ -67,7 +69,6 @@ int cvy_start_worker(covey_pool *pool, uint32_t index)
 	crew->slot = slot;
 	crew->generation = proc->generation;
 	crew->alive = true;
-	atomic_store(&pool->shared->worker[index].current, 0);
 	atomic_fetch_add(&pool->alive, 1);
 	return 0;
 }
