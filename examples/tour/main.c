@@ -136,14 +136,14 @@ int main(int argc, char **argv)
 			config.method = find_method(optarg);
 			if (!config.method)
 				return refuse("'%s' is no start method: they are fork, spawn and "
-					      "forkserver",
-					      optarg);
+				              "forkserver",
+				              optarg);
 			break;
 		case 'w':
 			number = strtol(optarg, &end, 10);
 			if (*end || end == optarg || number < 1 || number > 1024)
 				return refuse("'%s' workers: a number from 1 to 1024 is needed",
-					      optarg);
+				              optarg);
 			tour_workers = (int)number;
 			break;
 		case 'p':
@@ -165,7 +165,7 @@ int main(int argc, char **argv)
 		first = find_chapter(argv[optind]);
 		if (first < 0)
 			return refuse("there is no chapter '%s': --list shows those there are",
-				      argv[optind]);
+			              argv[optind]);
 		chosen[first] = 1;
 	}
 	setenv(TOUR_PACE, pace, 1);

@@ -18,7 +18,7 @@
 
 #include "tour.h"
 
-#define ROUNDS  15
+#define ROUNDS 15
 #define BALLAST ((size_t)256 << 20)
 
 static const covey_method methods[] = {COVEY_FORK, COVEY_SPAWN, COVEY_FORKSERVER};
@@ -54,8 +54,8 @@ static int ask(covey_method method, covey_queue answers, struct answer *a)
 	TRY(covey_get(answers, a, COVEY_FOREVER));
 	tour_join(&p, 1);
 	tour_check(a->number == question.number && a->global == (method == COVEY_FORK ? 7 : 0),
-		   "%s: the argument came through; the global is %s", covey_method_name(method),
-		   a->global ? "the parent's" : "that of a fresh program");
+	           "%s: the argument came through; the global is %s", covey_method_name(method),
+	           a->global ? "the parent's" : "that of a fresh program");
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static int run(void)
 	char *ballast;
 
 	tour_note("The parent sets a global to 7, then starts a child in each of the three ways,\n"
-		  "with a queue and a number as its argument. The child tells what it finds.");
+	          "with a queue and a number as its argument. The child tells what it finds.");
 	a_global = 7;
 	TRY(covey_queue_create(&q, &(covey_queue_opts){.name = "answers"}));
 	for (int i = 0; i < 3; i++) {
@@ -114,13 +114,13 @@ static int run(void)
 	munmap(ballast, BALLAST);
 
 	tour_note("\nFrom start to joined, in ms: the very first, which starts the helper of\n"
-		  "forkserver too; the median of %d; the same while the parent holds %zu MiB.",
-		  ROUNDS, BALLAST >> 20);
+	          "forkserver too; the median of %d; the same while the parent holds %zu MiB.",
+	          ROUNDS, BALLAST >> 20);
 	tour_say("%-11s %-13s %9s %9s %9s", "method", "started by", "first", "median", "if big");
 	for (int i = 0; i < 3; i++)
 		tour_say("%-11s %-13s %9.2f %9.2f %9.2f", covey_method_name(methods[i]),
-			 answers[i].parent == getpid() ? "the parent" : "a helper", first[i],
-			 small[i], big[i]);
+		         answers[i].parent == getpid() ? "the parent" : "a helper", first[i],
+		         small[i], big[i]);
 	return 0;
 }
 

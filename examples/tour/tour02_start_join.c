@@ -25,7 +25,7 @@ static int run(void)
 	int bad = 0;
 
 	tour_note("Each process sleeps for a random time and says so. All are started, then all\n"
-		  "are joined: the slowest sets the time.");
+	          "are joined: the slowest sets the time.");
 	double start = tour_now();
 	for (int i = 0; i < PROCESSES; i++) {
 		snprintf(name, sizeof name, "process-%d", i);

@@ -54,7 +54,7 @@ static int run(void)
 	char name[16];
 
 	tour_note("Four processes of this type sleep, the fifth is given other work: the function\n"
-		  "is part of what each one is started with.");
+	          "is part of what each one is started with.");
 	for (int i = 0; i < 5; i++) {
 		snprintf(name, sizeof name, "process-%d", i);
 		TRY(custom_process_start(&p[i], i < 4 ? sleep_for_seconds : greet, name));

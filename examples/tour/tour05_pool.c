@@ -21,16 +21,16 @@ static int run(void)
 	int good = 0;
 
 	tour_note("Main is process %d. While a worker naps, the others take the next tasks.",
-		  (int)getpid());
+	          (int)getpid());
 	TRY(covey_pool_open(&pool, &(covey_pool_opts){.name = "pool", .workers = tour_workers}));
 	for (int i = 0; i < 5; i++)
 		futures[i] = covey_submit(pool, sleep_for_seconds, i);
 
 	tour_check(covey_pool_join(pool, COVEY_FOREVER) == -EINVAL, "join before close: %s",
-		   covey_errmsg());
+	           covey_errmsg());
 	TRY(covey_pool_close(pool));
 	tour_check(!covey_submit(pool, sleep_for_seconds, 5) && covey_errcode() == -ESHUTDOWN,
-		   "submit after close: %s", covey_errmsg());
+	           "submit after close: %s", covey_errmsg());
 	TRY(covey_pool_join(pool, COVEY_FOREVER));
 
 	for (int i = 0; i < 5; i++) {

@@ -41,7 +41,7 @@ static int run(void)
 	tour_check_turns(turn.record, 10);
 
 	tour_check(covey_lock_release(turn.lock) == -EPERM, "giving back what one has not: %s",
-		   covey_errmsg());
+	           covey_errmsg());
 	covey_lock_destroy(turn.lock);
 	covey_queue_destroy(turn.record);
 	return 0;

@@ -50,7 +50,7 @@ static int run(void)
 	TRY(covey_lock_create(&plain, "plain"));
 	TRY(covey_lock_acquire(plain, COVEY_FOREVER));
 	tour_check(covey_lock_acquire(plain, COVEY_FOREVER) == -EDEADLK,
-		   "a plain lock taken twice: %s", covey_errmsg());
+	           "a plain lock taken twice: %s", covey_errmsg());
 	TRY(covey_lock_release(plain));
 	covey_lock_destroy(plain);
 	return 0;

@@ -64,15 +64,15 @@ static int run(void)
 	TRY(covey_process_kill(r));
 	TRY(covey_process_join(r, COVEY_FOREVER));
 	tour_check(covey_process_exit_signal(r) == SIGKILL,
-		   "the reader was ended by signal %d (%s)", covey_process_exit_signal(r),
-		   strsignal(covey_process_exit_signal(r)));
+	           "the reader was ended by signal %d (%s)", covey_process_exit_signal(r),
+	           strsignal(covey_process_exit_signal(r)));
 	covey_process_free(r);
 
 	TRY(covey_start(&r, reader, &ends, .name = "reader-2", .daemon = 1));
 	TRY(covey_queue_put(ends.q, "capercaillie", 13, COVEY_FOREVER));
 	TRY(covey_get(ends.seen, &bird, COVEY_FOREVER));
 	tour_check(!strcmp(bird, "capercaillie"),
-		   "the queue works on: another reader got the next");
+	           "the queue works on: another reader got the next");
 	TRY(tour_kill(r));
 	covey_queue_destroy(ends.q);
 	covey_queue_destroy(ends.seen);

@@ -55,7 +55,7 @@ static int run(void)
 	bird.lock = nest.lock;
 	rc = covey_queue_put_as(nest.q, bird, &bird, COVEY_FOREVER);
 	tour_check(rc == -EINVAL && strstr(covey_errmsg(), "bird.lock"), "refused: %s",
-		   covey_errmsg());
+	           covey_errmsg());
 	tour_check(covey_queue_size(nest.q) == 0, "nothing of it is in the queue");
 
 	tour_note("\nSo the lock goes to the reader as an argument, the name in the message.");

@@ -53,8 +53,8 @@ static int refused(covey_queue q, struct bird *bird, const char *what)
 	int rc = covey_queue_put_as(q, bird, bird, COVEY_FOREVER);
 
 	tour_check(rc == -EINVAL && strstr(covey_errmsg(), "bird.measure") &&
-			   covey_queue_size(q) == 0,
-		   "%s is refused, and nothing sent: %s", what, covey_errmsg());
+	                   covey_queue_size(q) == 0,
+	           "%s is refused, and nothing sent: %s", what, covey_errmsg());
 	return 0;
 }
 

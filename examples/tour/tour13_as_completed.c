@@ -21,8 +21,8 @@ static int run(void)
 	int exact = 0;
 
 	tour_note("Ten sums, 0 + 1 + ... + (n - 1) for n from 1 to 1,000,000,000, by %d worker\n"
-		  "processes.",
-		  tour_workers);
+	          "processes.",
+	          tour_workers);
 	TRY(covey_pool_open(&pool, &(covey_pool_opts){.workers = tour_workers}));
 	for (int i = 0; i < NUMS; i++) {
 		covey_future *f = covey_submit(pool, sum_numbers, nums[i]);

@@ -99,8 +99,8 @@ static int run(void)
 	int exact = 0;
 
 	tour_note("The ten sums, on %d core%s, pools of %d workers; a pool's time is from its\n"
-		  "opening until it is joined.",
-		  covey_cpu_count(), covey_cpu_count() == 1 ? "" : "s", tour_workers);
+	          "opening until it is joined.",
+	          covey_cpu_count(), covey_cpu_count() == 1 ? "" : "s", tour_workers);
 	TRY(one_after_the_other(&ways[0]));
 	TRY(by_pool(&ways[1], COVEY_THREADS, 1));
 	TRY(by_pool(&ways[2], COVEY_PROCESSES, 1));
@@ -110,22 +110,22 @@ static int run(void)
 	tour_say("%-26s %9s %9s %13s %6s", "", "time", "speed-up", "longest task", "share");
 	for (int i = 0; i < n; i++) {
 		tour_say("%-26s %7.3f s %9.2f %11.3f s %5.0f%%", ways[i].name, ways[i].seconds,
-			 ways[0].seconds / ways[i].seconds, ways[i].longest,
-			 100 * ways[i].longest / ways[i].seconds);
+		         ways[0].seconds / ways[i].seconds, ways[i].longest,
+		         100 * ways[i].longest / ways[i].seconds);
 		exact += ways[i].exact;
 	}
 	tour_note("\nThe longest task of the first three is the largest sum, n = 1,000,000,000: "
-		  "%.0f%%\n"
-		  "of all the work, %.3f s when it runs alone, and no number of workers makes it\n"
-		  "shorter. So neither threads nor processes can gain more than about %.2f, until\n"
-		  "that sum is cut into %d pieces.\n"
-		  "\n"
-		  "Python takes longer by threads than one after the other, since its threads\n"
-		  "share one lock around the interpreter; its processes gain a little. In C no\n"
-		  "such lock is there: threads and processes take the same time, and what\n"
-		  "processes give beyond that is shown in the next chapter.",
-		  100 * ways[0].longest / ways[0].seconds, ways[0].longest,
-		  ways[0].seconds / ways[0].longest, PIECES);
+	          "%.0f%%\n"
+	          "of all the work, %.3f s when it runs alone, and no number of workers makes it\n"
+	          "shorter. So neither threads nor processes can gain more than about %.2f, until\n"
+	          "that sum is cut into %d pieces.\n"
+	          "\n"
+	          "Python takes longer by threads than one after the other, since its threads\n"
+	          "share one lock around the interpreter; its processes gain a little. In C no\n"
+	          "such lock is there: threads and processes take the same time, and what\n"
+	          "processes give beyond that is shown in the next chapter.",
+	          100 * ways[0].longest / ways[0].seconds, ways[0].longest,
+	          ways[0].seconds / ways[0].longest, PIECES);
 	tour_check(exact == n * NUMS, "all %d sums are exact", n * NUMS);
 	return 0;
 }

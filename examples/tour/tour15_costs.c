@@ -9,10 +9,10 @@
 
 #include "tour15.h"
 
-#define STARTS      100
+#define STARTS 100
 #define ROUND_TRIPS 20000
-#define MESSAGES    200000
-#define WORKERS     16
+#define MESSAGES 200000
+#define WORKERS 16
 
 /* One thing measured, for a thread and for a process. */
 struct cost {
@@ -176,12 +176,12 @@ static int idle_cost(covey_pool_kind kind, double *kib)
 
 int tour15_costs(void)
 {
-	struct cost start, trip, rate, idle;
+	struct cost start = {0}, trip = {0}, rate = {0}, idle = {0};
 	struct link link;
 
 	TRY(covey_queue_create(&link.there, &(covey_queue_opts){.name = "there"}));
 	TRY(covey_queue_create(&link.back,
-			       &(covey_queue_opts){.name = "back", .max_messages = 4096}));
+	                       &(covey_queue_opts){.name = "back", .max_messages = 4096}));
 	TRY(start_cost(&link, 0, &start.thread));
 	TRY(start_cost(&link, 1, &start.process));
 	TRY(round_trip_cost(&link, 0, &trip.thread));
@@ -194,14 +194,14 @@ int tour15_costs(void)
 	TRY(idle_cost(COVEY_PROCESSES, &idle.process));
 
 	tour_note("\nWhat each costs. %d were started and joined one by one, processes by %s;\n"
-		  "%d messages of 8 bytes went there and back, %d one way, through a queue.",
-		  STARTS, covey_method_name(covey_default_method()), ROUND_TRIPS, MESSAGES);
+	          "%d messages of 8 bytes went there and back, %d one way, through a queue.",
+	          STARTS, covey_method_name(covey_default_method()), ROUND_TRIPS, MESSAGES);
 	tour_say("%-36s %10s %10s", "", "a thread", "a process");
 	tour_say("%-36s %10.0f %10.0f", "start to joined, us", start.thread, start.process);
 	tour_say("%-36s %10.2f %10.2f", "round trip, us", trip.thread, trip.process);
 	tour_say("%-36s %10.2f %10.2f", "messages, millions a second", rate.thread, rate.process);
 	if (idle.process > 0)
 		tour_say("%-36s %10.0f %10.0f", "memory of an idle worker, KiB", idle.thread,
-			 idle.process);
+		         idle.process);
 	return 0;
 }

@@ -66,15 +66,15 @@ static int crashes(void)
 	TRY(good = squares(COVEY_PROCESSES, &failure));
 	tour_say("%s", failure.words);
 	tour_check(good == TASKS - 1 && failure.kind == COVEY_WORKER_DIED,
-		   "the other %d tasks were done; this program runs on", good);
+	           "the other %d tasks were done; this program runs on", good);
 
 	tour_note("\nBy threads, in a program of its own, since this one is to go on:");
 	TRY(covey_process_start(&p, program_with_threads, NULL, 0, NULL));
 	TRY(covey_process_join(p, COVEY_FOREVER));
 	tour_say("program with threads: exit code %d, signal %d", covey_process_exit_code(p),
-		 covey_process_exit_signal(p));
+	         covey_process_exit_signal(p));
 	tour_check(covey_process_exit_code(p) != 0,
-		   "that program has ended, and all results with it");
+	           "that program has ended, and all results with it");
 	covey_process_free(p);
 	return 0;
 }
@@ -109,10 +109,10 @@ static int memory(void)
 	visits = 0;
 	TRY(visit_thrice(COVEY_PROCESSES, &last));
 	tour_check(last == 3 && visits == 0, "a process: %d in the worker, still %d here", last,
-		   visits);
+	           visits);
 	TRY(visit_thrice(COVEY_THREADS, &last));
 	tour_check(last == 3 && visits == 3, "a thread: %d in the worker, and %d here", last,
-		   visits);
+	           visits);
 	return 0;
 }
 

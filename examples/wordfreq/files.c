@@ -10,8 +10,8 @@
 
 /* Batches for each worker, so that all end at about the same time. */
 #define BATCHES_EACH 8
-#define BATCH_MIN    ((uint64_t)64 << 10)
-#define BATCH_MAX    ((uint64_t)8 << 20)
+#define BATCH_MIN ((uint64_t)64 << 10)
+#define BATCH_MAX ((uint64_t)8 << 20)
 /* Files are cut into pieces no smaller than this. */
 #define PIECE_MIN ((uint64_t)1 << 20)
 /* What opening a file costs, in bytes read in that time. */

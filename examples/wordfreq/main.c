@@ -108,7 +108,7 @@ static int read_options(struct run *run, int argc, char **argv)
 			run->pool.workers = (int)find_number(optarg, 1024);
 			if (!run->pool.workers)
 				return refuse("'%s' workers: a number from 1 to 1024 is needed",
-					      optarg);
+				              optarg);
 			break;
 		case 't':
 			run->pool.kind = COVEY_THREADS;
@@ -117,8 +117,8 @@ static int read_options(struct run *run, int argc, char **argv)
 			run->pool.method = find_method(optarg);
 			if (!run->pool.method)
 				return refuse("'%s' is no start method: they are fork, spawn and "
-					      "forkserver",
-					      optarg);
+				              "forkserver",
+				              optarg);
 			break;
 		case 'k':
 			run->kill = 1;
@@ -155,7 +155,7 @@ static int find_files(struct run *run, int n, char **paths)
 	if (found)
 		return 0;
 	fprintf(stderr, "wordfreq: neither %s nor %s is there: name files or directories\n",
-		defaults[0], defaults[1]);
+	        defaults[0], defaults[1]);
 	return 1;
 }
 
@@ -196,7 +196,7 @@ static void take(struct run *run, covey_future *future)
 	if (rc < 0) {
 		progress_clear(&run->progress);
 		fprintf(stderr, "wordfreq: a task of %zu files failed: %s\n", batch->n,
-			len < 0 ? covey_errmsg() : strerror(-rc));
+		        len < 0 ? covey_errmsg() : strerror(-rc));
 		note_failed(run, batch, -rc);
 		run->status = 1;
 	} else {
@@ -281,7 +281,7 @@ static size_t tell_skipped(const struct files *files)
 			continue;
 		skipped++;
 		fprintf(stderr, "wordfreq: %s: %s: %s\n", file->path, strerror(file->error),
-			file->read ? "read in part" : "skipped");
+		        file->read ? "read in part" : "skipped");
 	}
 	return skipped;
 }
@@ -306,16 +306,16 @@ static void print_summary(struct run *run, double seconds)
 
 	if (run->kill && covey_get(run->killing.deaths, &pid, 0) == 0)
 		fprintf(stderr,
-			"worker %d was killed in the middle of a task, which was done again\n",
-			(int)pid);
+		        "worker %d was killed in the middle of a task, which was done again\n",
+		        (int)pid);
 	fprintf(stderr, "%zu files, %llu bytes, %llu words (%zu different) in %.3f s: ",
-		run->files.n - skipped, (unsigned long long)run->bytes,
-		(unsigned long long)run->words.total, run->words.used, seconds);
+	        run->files.n - skipped, (unsigned long long)run->bytes,
+	        (unsigned long long)run->words.total, run->words.used, seconds);
 	fprintf(stderr, "%.1f MB/s by %d %s%s", (double)run->bytes / 1e6 / seconds,
-		run->pool.workers, run->pool.kind == COVEY_THREADS ? "thread" : "process",
-		run->pool.workers == 1            ? ""
-		: run->pool.kind == COVEY_THREADS ? "s"
-						  : "es");
+	        run->pool.workers, run->pool.kind == COVEY_THREADS ? "thread" : "process",
+	        run->pool.workers == 1            ? ""
+	        : run->pool.kind == COVEY_THREADS ? "s"
+	                                          : "es");
 	skipped += run->files.skipped;
 	if (skipped)
 		fprintf(stderr, "; %zu skipped", skipped);

@@ -46,9 +46,9 @@ void progress_draw(struct progress *p)
 	done = p->all_bytes ? (double)p->bytes / (double)p->all_bytes : 1;
 	eta = done > 0 ? (int)(gone / done - gone + 0.5) : 0;
 	snprintf(text, sizeof text, "%3.0f%%  %zu/%zu files  %.1f/%.1f MB  %.0f MB/s  ETA %d:%02d",
-		 100 * done, p->files, p->all_files, (double)p->bytes / 1e6,
-		 (double)p->all_bytes / 1e6, gone > 0 ? (double)p->bytes / 1e6 / gone : 0, eta / 60,
-		 eta % 60);
+	         100 * done, p->files, p->all_files, (double)p->bytes / 1e6,
+	         (double)p->all_bytes / 1e6, gone > 0 ? (double)p->bytes / 1e6 / gone : 0, eta / 60,
+	         eta % 60);
 	width = columns() - (int)strlen(text) - 5;
 	if (width > BAR_MAX)
 		width = BAR_MAX;

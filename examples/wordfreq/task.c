@@ -55,7 +55,7 @@ static void die_once(const struct killing *killing)
 }
 
 static int give_back(covey_task *task, const struct words *words, uint64_t bytes,
-		     const struct trouble *troubles, uint64_t n_troubles)
+                     const struct trouble *troubles, uint64_t n_troubles)
 {
 	struct result_head head = {bytes, n_troubles};
 	size_t troubles_len = n_troubles * sizeof *troubles;
@@ -97,7 +97,7 @@ static int count_batch(covey_task *task, const void *arg, size_t len)
 	}
 	if (rc < 0)
 		rc = covey_task_fail(ENOMEM, "out of memory after %llu bytes of text",
-				     (unsigned long long)bytes);
+		                     (unsigned long long)bytes);
 	else
 		rc = give_back(task, &words, bytes, troubles, n_troubles);
 	words_free(&words);
@@ -106,7 +106,7 @@ static int count_batch(covey_task *task, const void *arg, size_t len)
 }
 
 covey_future *task_submit(covey_pool *pool, const struct files *files, const struct batch *batch,
-			  const struct killing *killing)
+                          const struct killing *killing)
 {
 	const struct piece *pieces = files->pieces + batch->first;
 	struct argument_head head = {.pieces = batch->n};

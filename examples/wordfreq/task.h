@@ -26,7 +26,7 @@ struct trouble {
 
 /* Submits the words of a batch; killing may be NULL. Errors of covey_pool_submit. */
 covey_future *task_submit(covey_pool *pool, const struct files *files, const struct batch *batch,
-			  const struct killing *killing);
+                          const struct killing *killing);
 
 /* What a batch came to; all pointers are into the result's bytes. */
 struct counted {

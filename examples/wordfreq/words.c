@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #define FIRST_CAPACITY 1024
-#define BLOCK_SIZE     ((size_t)64 << 10)
-#define READ_SIZE      ((size_t)256 << 10)
+#define BLOCK_SIZE ((size_t)64 << 10)
+#define READ_SIZE ((size_t)256 << 10)
 
 struct block {
 	struct block *next;
@@ -82,7 +82,7 @@ static const char *keep(struct words *words, const char *letters, size_t len)
 }
 
 static int add_hashed(struct words *words, const char *letters, size_t len, uint64_t hash,
-		      uint64_t count)
+                      uint64_t count)
 {
 	struct word *word;
 	size_t at;
@@ -150,7 +150,7 @@ static int input_more(struct input *in, size_t from)
 	}
 	do
 		n = pread(in->fd, in->buffer + in->filled, in->size - in->filled,
-			  (off_t)(in->at + in->filled));
+		          (off_t)(in->at + in->filled));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -166,7 +166,7 @@ static int input_more(struct input *in, size_t from)
  * first byte not looked at. 0 or -ENOMEM.
  */
 static int add_buffer(struct words *words, struct input *in, uint64_t end, int *inside,
-		      size_t *rest)
+                      size_t *rest)
 {
 	size_t filled = in->filled, limit = end - in->at < filled ? (size_t)(end - in->at) : filled;
 	char *bytes = in->buffer, c;

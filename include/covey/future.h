@@ -38,16 +38,16 @@ COVEY_API int64_t covey_future_result(covey_future *f, void *buf, size_t cap, in
 COVEY_API int64_t covey_future_view(covey_future *f, const void **data, int timeout_ms);
 
 /* The result of a typed task. 0, -EMSGSIZE for another size, or as above. */
-#define covey_result(f, object, timeout_ms)                                                        \
+#define covey_result(f, object, timeout_ms) \
 	covey_future_result_exactly((f), (object), sizeof *(object), (timeout_ms))
 COVEY_API int covey_future_result_exactly(covey_future *f, void *object, size_t size,
                                           int timeout_ms);
 
 typedef enum covey_failure_kind {
 	COVEY_NOT_FAILED = 0,
-	COVEY_TASK_FAILED,    /* the task said so */
-	COVEY_WORKER_DIED,    /* its worker was killed, crashed or called exit */
-	COVEY_CANCELLED,      /* it never ran */
+	COVEY_TASK_FAILED, /* the task said so */
+	COVEY_WORKER_DIED, /* its worker was killed, crashed or called exit */
+	COVEY_CANCELLED,   /* it never ran */
 } covey_failure_kind;
 
 typedef struct covey_failure {

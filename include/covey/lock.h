@@ -115,13 +115,15 @@ static inline COVEY_UNUSED struct covey_with covey_with_rlock(covey_rlock lock)
  */
 #define COVEY_WITH(lock) COVEY_WITH_(lock, __COUNTER__)
 #define COVEY_WITH_(lock, n) COVEY_WITH__(lock, n)
-#define COVEY_WITH__(lock, n)                                                                      \
-	for (struct covey_with covey_with_##n                                                      \
-		     __attribute__((cleanup(covey_with_end))) = _Generic((lock),                   \
-			     covey_lock: covey_with_lock,                                          \
-			     covey_rlock: covey_with_rlock)(lock),                                 \
-		     *covey_once_##n = &covey_with_##n;                                            \
+/* clang-format off: it does not know _Generic */
+#define COVEY_WITH__(lock, n)                                                                   \
+	for (struct covey_with covey_with_##n                                                   \
+	     __attribute__((cleanup(covey_with_end))) = _Generic((lock), covey_lock             \
+	                                                         : covey_with_lock, covey_rlock \
+	                                                         : covey_with_rlock)(lock),     \
+	     *covey_once_##n = &covey_with_##n;                                                 \
 	     covey_once_##n && covey_with_##n.held; covey_once_##n = NULL)
+/* clang-format on */
 
 #ifdef __cplusplus
 }

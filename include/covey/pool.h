@@ -52,11 +52,11 @@ typedef enum covey_pool_kind {
 } covey_pool_kind;
 
 typedef struct covey_pool_opts {
-	const char *name;     /* for errors and tools; workers are "NAME-0", ... */
+	const char *name; /* for errors and tools; workers are "NAME-0", ... */
 	covey_pool_kind kind;
-	int workers;          /* 0: covey_cpu_count(); at most 1024 */
-	covey_method method;  /* of worker processes; 0: covey_default_method() */
-	int retries;          /* how often a task whose worker died runs again */
+	int workers;         /* 0: covey_cpu_count(); at most 1024 */
+	covey_method method; /* of worker processes; 0: covey_default_method() */
+	int retries;         /* how often a task whose worker died runs again */
 } covey_pool_opts;
 
 /*
@@ -103,9 +103,9 @@ COVEY_API int64_t covey_pool_pending(covey_pool *pool);
 typedef int covey_task_fn(covey_task *task, const void *arg, size_t len);
 
 typedef struct covey_submit_opts {
-	const char *name;    /* of the task, for errors and tools; NULL: none */
-	size_t result_size;  /* bytes the result will likely have; saves an allocation */
-	int retries;         /* instead of the pool's; -1: never */
+	const char *name;   /* of the task, for errors and tools; NULL: none */
+	size_t result_size; /* bytes the result will likely have; saves an allocation */
+	int retries;        /* instead of the pool's; -1: never */
 } covey_submit_opts;
 
 /*
@@ -118,8 +118,8 @@ typedef struct covey_submit_opts {
 COVEY_API covey_future *covey_pool_submit_v(covey_pool *pool, covey_task_fn *fn, const void *arg,
                                             size_t len, const covey_submit_opts *opts, size_t size);
 static inline COVEY_UNUSED covey_future *covey_pool_submit(covey_pool *pool, covey_task_fn *fn,
-                                                    const void *arg, size_t len,
-                                                    const covey_submit_opts *opts)
+                                                           const void *arg, size_t len,
+                                                           const covey_submit_opts *opts)
 {
 	return covey_pool_submit_v(pool, fn, arg, len, opts, sizeof *opts);
 }
@@ -161,9 +161,10 @@ typedef struct covey_map_opts {
 COVEY_API int covey_pool_map_v(covey_pool *pool, covey_task_fn *fn, const void *items, size_t n,
                                size_t item_size, void *results, size_t result_size,
                                const covey_map_opts *opts, size_t size);
-static inline COVEY_UNUSED int covey_pool_map(covey_pool *pool, covey_task_fn *fn, const void *items,
-                                       size_t n, size_t item_size, void *results,
-                                       size_t result_size, const covey_map_opts *opts)
+static inline COVEY_UNUSED int covey_pool_map(covey_pool *pool, covey_task_fn *fn,
+                                              const void *items, size_t n, size_t item_size,
+                                              void *results, size_t result_size,
+                                              const covey_map_opts *opts)
 {
 	return covey_pool_map_v(pool, fn, items, n, item_size, results, result_size, opts,
 	                        sizeof *opts);
@@ -189,8 +190,7 @@ COVEY_API covey_future *covey_as_completed(covey_pool *pool, int timeout_ms);
  * function can also be called directly. C only. Since 0.1.
  */
 #define covey_submit(pool, task, ...) task##_covey_submit((pool), __VA_ARGS__)
-#define covey_map(pool, task, items, n, results)                                                   \
-	task##_covey_map((pool), (items), (n), (results))
+#define covey_map(pool, task, items, n, results) task##_covey_map((pool), (items), (n), (results))
 
 #include <covey/task.h>
 

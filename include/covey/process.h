@@ -65,16 +65,17 @@ typedef struct covey_process_opts {
  */
 COVEY_API int covey_process_start_v(covey_process **p, covey_process_fn *fn, const void *arg,
                                     size_t len, const covey_process_opts *opts, size_t size);
-static inline COVEY_UNUSED int covey_process_start(covey_process **p, covey_process_fn *fn, const void *arg,
-                                            size_t len, const covey_process_opts *opts)
+static inline COVEY_UNUSED int covey_process_start(covey_process **p, covey_process_fn *fn,
+                                                   const void *arg, size_t len,
+                                                   const covey_process_opts *opts)
 {
 	return covey_process_start_v(p, fn, arg, len, opts, sizeof *opts);
 }
 
 /* The same with *arg as the argument and options as .name = value. C only. */
 #define covey_start(p, fn, arg, ...)                                                               \
-	covey_process_start_v((p), (fn), (arg), sizeof *(arg),                                     \
-	                      &(covey_process_opts){__VA_ARGS__}, sizeof(covey_process_opts))
+	covey_process_start_v((p), (fn), (arg), sizeof *(arg), &(covey_process_opts){__VA_ARGS__}, \
+	                      sizeof(covey_process_opts))
 
 /*
  * Waits until it has ended, up to timeout_ms. 0: it has; again is 0 at once.

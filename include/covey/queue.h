@@ -159,8 +159,9 @@ COVEY_API int64_t covey_queue_bytes(covey_queue q);
 
 /* One object in, one object out: the compiler knows the size. Get answers 0
  * only for a message of exactly that size, else -EMSGSIZE, and leaves it. */
-#define covey_put(q, object, timeout_ms) covey_queue_put((q), (object), sizeof *(object), (timeout_ms))
-#define covey_get(q, object, timeout_ms)                                                           \
+#define covey_put(q, object, timeout_ms) \
+	covey_queue_put((q), (object), sizeof *(object), (timeout_ms))
+#define covey_get(q, object, timeout_ms) \
 	covey_queue_get_exactly((q), (object), sizeof *(object), (timeout_ms))
 COVEY_API int covey_queue_get_exactly(covey_queue q, void *object, size_t size, int timeout_ms);
 

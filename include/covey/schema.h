@@ -103,7 +103,7 @@ typedef struct covey_schema covey_schema;
 #define covey_pack(name, object, bytes, len) \
 	covey_schema_pack(&name##_covey_schema, COVEY_READ_(name, object), (bytes), (len))
 COVEY_API int covey_schema_pack(const covey_schema *schema, const void *object, void **bytes,
-				size_t *len);
+                                size_t *len);
 
 /*
  * Unpacks len bytes, from anyone, into an object; what they lie in may be freed
@@ -114,7 +114,7 @@ COVEY_API int covey_schema_pack(const covey_schema *schema, const void *object, 
 #define covey_unpack(name, bytes, len, object) \
 	covey_schema_unpack(&name##_covey_schema, (bytes), (len), COVEY_WRITE_(name, object))
 COVEY_API int covey_schema_unpack(const covey_schema *schema, const void *bytes, size_t len,
-				  void *object);
+                                  void *object);
 
 /*
  * Frees all that decoding allocated in an object, and sets those pointers to
@@ -133,7 +133,7 @@ COVEY_API void covey_schema_free(const covey_schema *schema, void *object);
 #define covey_queue_put_as(q, name, object, timeout_ms) \
 	covey_queue_put_schema((q), &name##_covey_schema, COVEY_READ_(name, object), (timeout_ms))
 COVEY_API int covey_queue_put_schema(covey_queue q, const covey_schema *schema, const void *object,
-				     int timeout_ms);
+                                     int timeout_ms);
 
 /*
  * Takes the first message of a queue into an object. 0, an error of
@@ -145,7 +145,7 @@ COVEY_API int covey_queue_put_schema(covey_queue q, const covey_schema *schema, 
 #define covey_queue_get_as(q, name, object, timeout_ms) \
 	covey_queue_get_schema((q), &name##_covey_schema, COVEY_WRITE_(name, object), (timeout_ms))
 COVEY_API int covey_queue_get_schema(covey_queue q, const covey_schema *schema, void *object,
-				     int timeout_ms);
+                                     int timeout_ms);
 
 /*
  * COVEY_SCHEMA(chat, field, ...) defines the schema `chat` of `struct chat`.
@@ -154,12 +154,12 @@ COVEY_API int covey_queue_get_schema(covey_queue q, const covey_schema *schema, 
  * COVEY_SCHEMA_FIELDS fields. A schema may nest itself by a pointer. C only.
  * Since 0.1.
  */
-#define COVEY_SCHEMA(name, ...)                COVEY_SCHEMA_OF(name, struct name, __VA_ARGS__)
-#define COVEY_NESTED(field, schema)            (COVEY_NESTED_, field, schema)
-#define COVEY_COUNTED(field, count)            (COVEY_COUNTED_, field, count)
+#define COVEY_SCHEMA(name, ...) COVEY_SCHEMA_OF(name, struct name, __VA_ARGS__)
+#define COVEY_NESTED(field, schema) (COVEY_NESTED_, field, schema)
+#define COVEY_COUNTED(field, count) (COVEY_COUNTED_, field, count)
 #define COVEY_COUNTED_OF(field, count, schema) (COVEY_COUNTED_OF_, field, count, schema)
-#define COVEY_BYTES(field, count)              (COVEY_BYTES_, field, count)
-#define COVEY_FUNCTION(field)                  (COVEY_FUNCTION_, field)
+#define COVEY_BYTES(field, count) (COVEY_BYTES_, field, count)
+#define COVEY_FUNCTION(field) (COVEY_FUNCTION_, field)
 
 /* ---- What the macros make. To be read by the library only. */
 
@@ -314,9 +314,9 @@ struct covey_schema {
 #define COVEY_PLAIN_(s, f) COVEY_PLAIN_OF_(s, f, COVEY_MEMBER_(s, f))
 #define COVEY_PLAIN_OF_(s, f, m)                                                        \
 	COVEY_ENTRY_(s, f,                                                              \
-		     .type = COVEY_CHECKED_(COVEY_TYPE_PLAIN_(m), COVEY_TYPE_PLAIN_(m), \
-					    #s "." #f COVEY_CANNOT_TRAVEL_),            \
-		     .shape = COVEY_IS_ARRAY_(m) ? COVEY_SHAPE_FIXED : COVEY_SHAPE_ONE)
+	             .type = COVEY_CHECKED_(COVEY_TYPE_PLAIN_(m), COVEY_TYPE_PLAIN_(m), \
+	                                    #s "." #f COVEY_CANNOT_TRAVEL_),            \
+	             .shape = COVEY_IS_ARRAY_(m) ? COVEY_SHAPE_FIXED : COVEY_SHAPE_ONE)
 #define COVEY_TYPE_PLAIN_(m) (COVEY_IS_ARRAY_(m) ? COVEY_TYPE_IN_ARRAY_(m) : COVEY_TYPE_ALONE_(m))
 #define COVEY_CANNOT_TRAVEL_                                                                    \
 	": this type cannot travel as it is; a struct is COVEY_NESTED, a pointer with a count " \
@@ -325,9 +325,9 @@ struct covey_schema {
 #define COVEY_NESTED_(s, f, n) COVEY_NESTED_OF_(s, f, n, COVEY_MEMBER_(s, f))
 #define COVEY_NESTED_OF_(s, f, n, m)                                                      \
 	COVEY_ENTRY_(s, f,                                                                \
-		     .type = COVEY_CHECKED_(COVEY_KIND_NESTED, COVEY_NESTED_SHAPE_(n, m), \
-					    #s "." #f ": not a struct of schema " #n),    \
-		     .shape = COVEY_NESTED_SHAPE_(n, m), .schema = &n##_covey_schema)
+	             .type = COVEY_CHECKED_(COVEY_KIND_NESTED, COVEY_NESTED_SHAPE_(n, m), \
+	                                    #s "." #f ": not a struct of schema " #n),    \
+	             .shape = COVEY_NESTED_SHAPE_(n, m), .schema = &n##_covey_schema)
 #define COVEY_NESTED_SHAPE_(n, m) \
 	_Generic((m), n##_covey_type : COVEY_SHAPE_ONE,                                            \
 		n##_covey_type * : COVEY_IS_ARRAY_(m) ? COVEY_SHAPE_FIXED : COVEY_SHAPE_POINTER,   \
@@ -335,10 +335,10 @@ struct covey_schema {
 
 #define COVEY_COUNTED_(s, f, c)                                              \
 	COVEY_COUNTED_AS_(s, f, c, COVEY_TYPE_COUNTED_(COVEY_MEMBER_(s, f)), \
-			  "not a pointer to elements that can travel", NULL)
+	                  "not a pointer to elements that can travel", NULL)
 #define COVEY_BYTES_(s, f, c)                                                 \
 	COVEY_COUNTED_AS_(s, f, c, COVEY_TYPE_OF_BYTES_(COVEY_MEMBER_(s, f)), \
-			  "not a pointer to bytes", NULL)
+	                  "not a pointer to bytes", NULL)
 #define COVEY_COUNTED_OF_(s, f, c, n) \
 	COVEY_COUNTED_AS_(s, f, c,                                                                 \
 			  _Generic(COVEY_MEMBER_(s, f), n##_covey_type * : COVEY_KIND_NESTED,      \
@@ -346,57 +346,57 @@ struct covey_schema {
 			  "not a pointer to structs of schema " #n, &n##_covey_schema)
 #define COVEY_COUNTED_AS_(s, f, c, t, words, n)                                           \
 	COVEY_ENTRY_(s, f, .type = COVEY_CHECKED_(t, t, #s "." #f ": " words),            \
-		     .shape = COVEY_IS_ARRAY_(COVEY_MEMBER_(s, f)) ? COVEY_SHAPE_BOUNDED  \
-								   : COVEY_SHAPE_COUNTED, \
-		     .count_offset = offsetof(s##_covey_type, c),                         \
-		     .count_type = COVEY_CHECKED_(                                        \
+	             .shape = COVEY_IS_ARRAY_(COVEY_MEMBER_(s, f)) ? COVEY_SHAPE_BOUNDED  \
+	                                                           : COVEY_SHAPE_COUNTED, \
+	             .count_offset = offsetof(s##_covey_type, c),                         \
+	             .count_type = COVEY_CHECKED_(                                        \
 			     COVEY_TYPE_ALONE_(COVEY_MEMBER_(s, c)),                      \
 			     COVEY_IS_INTEGER_(COVEY_TYPE_ALONE_(COVEY_MEMBER_(s, c))),   \
 			     #s "." #c ": not an integer, and is to count " #f),          \
-		     .schema = n)
+	             .schema = n)
 
 /* A function is what stays the same when it is dereferenced. */
 #define COVEY_FUNCTION_(s, f)                                                                 \
 	COVEY_ENTRY_(s, f,                                                                    \
-		     .type = COVEY_CHECKED_(                                                  \
+	             .type = COVEY_CHECKED_(                                                  \
 			     COVEY_TYPE_(COVEY_KIND_FUNCTION, covey_function *),              \
 			     __builtin_types_compatible_p(__typeof__(*COVEY_MEMBER_(s, f)),   \
-							  __typeof__(**COVEY_MEMBER_(s, f))), \
+	                                                  __typeof__(**COVEY_MEMBER_(s, f))), \
 			     #s "." #f ": not a function pointer"),                           \
-		     .shape = COVEY_SHAPE_ONE)
+	             .shape = COVEY_SHAPE_ONE)
 
 /* A field is a name, or in brackets the macro that makes it and its arguments. */
-#define COVEY_FIELD_(s, item)                COVEY_FIELD_PASTE_(COVEY_IS_TUPLE_(item), s, item)
-#define COVEY_FIELD_PASTE_(tuple, s, item)   COVEY_FIELD_PASTED_(tuple, s, item)
-#define COVEY_FIELD_PASTED_(tuple, s, item)  COVEY_FIELD_##tuple(s, item)
-#define COVEY_FIELD_0(s, name)               COVEY_PLAIN_(s, name)
-#define COVEY_FIELD_1(s, tuple)              COVEY_FIELD_CALL_(s, COVEY_UNWRAPPED_ tuple)
-#define COVEY_FIELD_CALL_(s, ...)            COVEY_FIELD_CALLED_(s, __VA_ARGS__)
-#define COVEY_FIELD_CALLED_(s, macro, ...)   macro(s, __VA_ARGS__)
-#define COVEY_UNWRAPPED_(...)                __VA_ARGS__
-#define COVEY_IS_TUPLE_(item)                COVEY_SECOND_(COVEY_PROBE_ item, 0, )
-#define COVEY_PROBE_(...)                    ~, 1
-#define COVEY_SECOND_(...)                   COVEY_SECOND_OF_(__VA_ARGS__)
+#define COVEY_FIELD_(s, item) COVEY_FIELD_PASTE_(COVEY_IS_TUPLE_(item), s, item)
+#define COVEY_FIELD_PASTE_(tuple, s, item) COVEY_FIELD_PASTED_(tuple, s, item)
+#define COVEY_FIELD_PASTED_(tuple, s, item) COVEY_FIELD_##tuple(s, item)
+#define COVEY_FIELD_0(s, name) COVEY_PLAIN_(s, name)
+#define COVEY_FIELD_1(s, tuple) COVEY_FIELD_CALL_(s, COVEY_UNWRAPPED_ tuple)
+#define COVEY_FIELD_CALL_(s, ...) COVEY_FIELD_CALLED_(s, __VA_ARGS__)
+#define COVEY_FIELD_CALLED_(s, macro, ...) macro(s, __VA_ARGS__)
+#define COVEY_UNWRAPPED_(...) __VA_ARGS__
+#define COVEY_IS_TUPLE_(item) COVEY_SECOND_(COVEY_PROBE_ item, 0, )
+#define COVEY_PROBE_(...) ~, 1
+#define COVEY_SECOND_(...) COVEY_SECOND_OF_(__VA_ARGS__)
 #define COVEY_SECOND_OF_(first, second, ...) second
 
 /* COVEY_FIELD_(s, item), for each item. With more the compiler misses COVEY_AT_MOST_32_item. */
 #define COVEY_EACH_(s, ...)                                                                       \
 	COVEY_EACH_FROM_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, \
-			 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, )             \
+	                 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, )             \
 	(s, __VA_ARGS__)
 #define COVEY_EACH_FROM_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, \
-			 a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30,  \
-			 a31, a32, n, ...)                                                      \
+                         a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30,  \
+                         a31, a32, n, ...)                                                      \
 	COVEY_AT_MOST_32_##n
-#define COVEY_AT_MOST_32_1(s, a)       COVEY_FIELD_(s, a)
-#define COVEY_AT_MOST_32_2(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_1(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_3(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_2(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_4(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_3(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_5(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_4(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_6(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_5(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_7(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_6(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_8(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_7(s, __VA_ARGS__)
-#define COVEY_AT_MOST_32_9(s, a, ...)  COVEY_FIELD_(s, a), COVEY_AT_MOST_32_8(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_1(s, a) COVEY_FIELD_(s, a)
+#define COVEY_AT_MOST_32_2(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_1(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_3(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_2(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_4(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_3(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_5(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_4(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_6(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_5(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_7(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_6(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_8(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_7(s, __VA_ARGS__)
+#define COVEY_AT_MOST_32_9(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_8(s, __VA_ARGS__)
 #define COVEY_AT_MOST_32_10(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_9(s, __VA_ARGS__)
 #define COVEY_AT_MOST_32_11(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_10(s, __VA_ARGS__)
 #define COVEY_AT_MOST_32_12(s, a, ...) COVEY_FIELD_(s, a), COVEY_AT_MOST_32_11(s, __VA_ARGS__)

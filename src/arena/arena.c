@@ -14,7 +14,11 @@
 #endif
 
 /* The address space to ask for; where it is not to be had, half of it, and so on. */
+#if CVY_THREAD_SANITIZER
+#define SIZE_MOST (UINT64_C(64) << 30) /* its shadow memory leaves a program little room */
+#else
 #define SIZE_MOST (UINT64_C(2) << 40)
+#endif
 #define SIZE_LEAST (UINT64_C(1) << 30)
 #define OBJECT_SLOTS_MOST (UINT32_C(1) << 20)
 
@@ -30,9 +34,13 @@ static struct stat arena_stat;
 
 static uint32_t fingerprint(void)
 {
-	const uint32_t parts[] = {sizeof(struct arena_header), sizeof(struct cvy_object),
-	                          sizeof(struct cvy_proc), sizeof(pthread_mutex_t), CVY_KINDS,
-	                          sizeof(void *), LAYOUT_VERSION};
+	const uint32_t parts[] = {sizeof(struct arena_header),
+	                          sizeof(struct cvy_object),
+	                          sizeof(struct cvy_proc),
+	                          sizeof(pthread_mutex_t),
+	                          CVY_KINDS,
+	                          sizeof(void *),
+	                          LAYOUT_VERSION};
 	uint32_t hash = 2166136261u;
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -62,8 +70,8 @@ int cvy_back(uint64_t offset, uint64_t bytes)
 
 void cvy_punch(uint64_t offset, uint64_t bytes)
 {
-	if (!bytes || fallocate(arena_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-	                        (off_t)offset, (off_t)bytes) == 0)
+	if (!bytes || fallocate(arena_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+	                        (off_t)bytes) == 0)
 		return;
 	/* The descriptor may have been closed by the program: the mapping serves as well. */
 	madvise(cvy_base + offset, bytes, MADV_REMOVE);
@@ -110,8 +118,9 @@ static int make_file(void)
 		return cvy_fail(errno, "the family's memory file: %s", covey_strerror(errno));
 	for (size = SIZE_MOST;; size /= 2) {
 		if (size < SIZE_LEAST) {
-			rc = cvy_fail(ENOMEM, "the family's memory: no %llu bytes of address space "
-			                      "(see RLIMIT_AS and RLIMIT_FSIZE): %s",
+			rc = cvy_fail(ENOMEM,
+			              "the family's memory: no %llu bytes of address space "
+			              "(see RLIMIT_AS and RLIMIT_FSIZE): %s",
 			              (unsigned long long)SIZE_LEAST, strerror(errno));
 			break;
 		}
@@ -225,8 +234,9 @@ static int check_stamp(const struct arena_header *h, uint64_t size)
 	if (h->magic != MAGIC || h->size != size || h->range != size / RANGES)
 		return cvy_fail(EBADMSG, "attach: the inherited file is no arena of covey");
 	if (h->version != LAYOUT_VERSION || h->fingerprint != fingerprint())
-		return cvy_fail(EPROTONOSUPPORT, "attach: the family runs another version of covey "
-		                                 "(layout %u, this one has %u)",
+		return cvy_fail(EPROTONOSUPPORT,
+		                "attach: the family runs another version of covey "
+		                "(layout %u, this one has %u)",
 		                h->version, LAYOUT_VERSION);
 	if (here && h->pid_namespace && here != h->pid_namespace)
 		return cvy_fail(EXDEV, "attach: this process is in another PID namespace than its "
@@ -263,8 +273,9 @@ int cvy_family_fd(void)
 
 	if (fstat(arena_fd, &st) < 0 || st.st_ino != arena_stat.st_ino ||
 	    st.st_dev != arena_stat.st_dev)
-		return cvy_fail(EBADF, "the program has closed descriptor %d, the family's memory: "
-		                       "children can only be forked",
+		return cvy_fail(EBADF,
+		                "the program has closed descriptor %d, the family's memory: "
+		                "children can only be forked",
 		                arena_fd);
 	return arena_fd;
 }

@@ -74,14 +74,7 @@ void cvy_region_usage(uint64_t *used, uint64_t *quota);
 
 /* ---- objects (object.c): what handles refer to */
 
-enum cvy_kind {
-	CVY_NONE = 0,
-	CVY_LOCK,
-	CVY_RLOCK,
-	CVY_QUEUE,
-	CVY_POOL,
-	CVY_KINDS
-};
+enum cvy_kind { CVY_NONE = 0, CVY_LOCK, CVY_RLOCK, CVY_QUEUE, CVY_POOL, CVY_KINDS };
 
 /*
  * A slot of the object table, 256 bytes, in two cache line pairs.
@@ -150,8 +143,8 @@ const char *cvy_kind_name(enum cvy_kind kind);
 #define CVY_TITLE (COVEY_NAME_MAX + 24)
 const char *cvy_title(char to[CVY_TITLE], const struct cvy_object *object, enum cvy_kind kind);
 
-extern struct cvy_object *cvy_objects;  /* the table here */
-extern uint32_t cvy_object_capacity;     /* its slots; 0 before the family */
+extern struct cvy_object *cvy_objects; /* the table here */
+extern uint32_t cvy_object_capacity;   /* its slots; 0 before the family */
 #define CVY_LIVE 1u
 
 /* id: the slot's index + 1 in the low half, its generation in the high half. */

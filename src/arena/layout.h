@@ -85,8 +85,8 @@ struct arena_header {
 
 	_Alignas(128) pthread_mutex_t object_lock;
 	_Atomic uint64_t object_live;
-	uint64_t object_backed; /* bytes of the object table that are backed */
-	uint32_t object_top;    /* slots ever used */
+	uint64_t object_backed;        /* bytes of the object table that are backed */
+	uint32_t object_top;           /* slots ever used */
 	uint32_t free_head[CVY_KINDS]; /* index + 1; 0: none */
 
 	_Alignas(128) pthread_mutex_t proc_lock;

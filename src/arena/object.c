@@ -21,11 +21,8 @@ static void (*_Atomic clear_fn[CVY_KINDS])(struct cvy_object *);
 const char *cvy_kind_name(enum cvy_kind kind)
 {
 	static const char *const names[CVY_KINDS] = {
-		[CVY_NONE] = "object",
-		[CVY_LOCK] = "lock",
-		[CVY_RLOCK] = "rlock",
-		[CVY_QUEUE] = "queue",
-		[CVY_POOL] = "pool",
+		[CVY_NONE] = "object", [CVY_LOCK] = "lock", [CVY_RLOCK] = "rlock",
+		[CVY_QUEUE] = "queue", [CVY_POOL] = "pool",
 	};
 
 	return (unsigned)kind < CVY_KINDS ? names[kind] : "object";

@@ -66,7 +66,8 @@ static void release(struct cvy_proc *proc)
 	atomic_store(&proc->state, CVY_PROC_FREE);
 }
 
-/* Frees the slots of the dead whom nobody will free: their parent is dead, or was none of covey's. */
+/* Frees the slots of the dead whom nobody will free: their parent is dead, or was none of covey's.
+ */
 static void sweep(void)
 {
 	for (uint32_t i = 1; i < CVY_PROCS; i++) {
@@ -114,8 +115,9 @@ static int take(const char *name, uint32_t parent, uint32_t *index)
 	}
 	if (!found) {
 		cvy_mutex_unlock(&h->proc_lock);
-		return cvy_fail(EAGAIN, "process '%s': the family has %u processes, which is as "
-		                        "many as it can hold",
+		return cvy_fail(EAGAIN,
+		                "process '%s': the family has %u processes, which is as "
+		                "many as it can hold",
 		                checked, CVY_PROCS - 1);
 	}
 	proc = cvy_proc(found);

@@ -50,7 +50,8 @@ static bool locate(const struct arena_header *h, uint64_t offset, unsigned *clas
 
 void cvy_regions_init(struct arena_header *header)
 {
-	uint64_t table = header->objects + (uint64_t)header->object_slots * sizeof(struct cvy_object);
+	uint64_t table =
+		header->objects + (uint64_t)header->object_slots * sizeof(struct cvy_object);
 
 	for (unsigned c = 0; c < CLASSES; c++) {
 		struct size_class *class = &header->classes[c];
@@ -159,13 +160,14 @@ static int64_t pick(struct arena_header *h, unsigned c)
 			return b;
 		}
 	class->hint = class->top;
-	return class->top < class->blocks ? (int64_t)class->top : -1;
+	return class->top < class->blocks ? (int64_t) class->top : -1;
 }
 
 static int over_quota(struct arena_header *h, uint64_t bytes)
 {
-	return cvy_fail(ENOMEM, "memory: %llu bytes more would pass the family's quota of %llu "
-	                        "(%llu held)",
+	return cvy_fail(ENOMEM,
+	                "memory: %llu bytes more would pass the family's quota of %llu "
+	                "(%llu held)",
 	                (unsigned long long)bytes, (unsigned long long)h->quota,
 	                (unsigned long long)h->used);
 }
@@ -183,8 +185,9 @@ static int take(struct arena_header *h, uint64_t *dest, uint64_t bytes, uint64_t
 	while (c < CLASSES && (block = pick(h, c)) < 0)
 		c++;
 	if (c == CLASSES)
-		return cvy_fail(ENOMEM, "memory: no %llu bytes of address space in one piece are "
-		                        "left in the arena of %llu",
+		return cvy_fail(ENOMEM,
+		                "memory: no %llu bytes of address space in one piece are "
+		                "left in the arena of %llu",
 		                (unsigned long long)bytes, (unsigned long long)cvy_size);
 	entry = (uint32_t)block < h->classes[c].top ? *entry_of(h, c, (uint32_t)block) : 0;
 	*was_backed = entry & ENTRY_PAGES;
@@ -226,8 +229,9 @@ int cvy_region_reserve(uint64_t *dest, uint64_t bytes, uint64_t backed)
 	int rc;
 
 	if (bytes > h->range || pages > ENTRY_PAGES)
-		return cvy_fail(ENOMEM, "memory: %llu bytes in one piece are over the arena's "
-		                        "limit of %llu",
+		return cvy_fail(ENOMEM,
+		                "memory: %llu bytes in one piece are over the arena's "
+		                "limit of %llu",
 		                (unsigned long long)bytes, (unsigned long long)h->range);
 	rc = lock_regions(h);
 	if (rc < 0)

@@ -16,6 +16,17 @@
 
 #include <covey/base.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define CVY_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CVY_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef CVY_THREAD_SANITIZER
+#define CVY_THREAD_SANITIZER 0
+#endif
+
 /* ---- errors (error.c) */
 
 /* Sets this thread's words and code, returns -error. */

@@ -144,9 +144,9 @@ int cvy_options(void *to, size_t known, const void *from, size_t size, const cha
 		return 0;
 	for (size_t i = known; i < size; i++)
 		if (bytes[i])
-			return cvy_fail(E2BIG,
-			                "%s: the program sets an option that covey %s does not know",
-			                what, covey_version());
+			return cvy_fail(
+				E2BIG, "%s: the program sets an option that covey %s does not know",
+				what, covey_version());
 	memcpy(to, from, size < known ? size : known);
 	return 0;
 }

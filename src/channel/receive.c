@@ -103,8 +103,8 @@ static inline int find(const struct queue_ref *ref, uint64_t n, struct found *fo
 
 		if (__builtin_expect(!segment, 0))
 			return cvy_queue_damaged(ref);
-		if (__builtin_expect(
-			    n < atomic_load_explicit(&segment->end, memory_order_acquire), 1)) {
+		if (__builtin_expect(n < atomic_load_explicit(&segment->end, memory_order_acquire),
+		                     1)) {
 			found->segment = segment;
 			found->slot = slot_of(segment, n);
 			found->payload = cvy_payload(segment, found->slot);
@@ -220,8 +220,8 @@ int covey_queue_get_exactly(covey_queue handle, void *object, size_t size, int t
 		return rc;
 	if (__builtin_expect(found.slot->len != size, 0)) {
 		rc = cvy_fail(EMSGSIZE, "%s: the first message has %llu bytes, the object %zu",
-		              cvy_queue_title(title, &ref),
-		              (unsigned long long)found.slot->len, size);
+		              cvy_queue_title(title, &ref), (unsigned long long)found.slot->len,
+		              size);
 	} else {
 		memcpy(object, found.payload, size);
 		take(ref.queue, head + 1, &found);
@@ -275,8 +275,7 @@ int covey_queue_get_many(covey_queue handle, struct iovec *messages, int count, 
 	if (rc < 0)
 		return rc;
 	last = found;
-	ref.queue->receive_seen_tail =
-		atomic_load_explicit(&ref.queue->tail, memory_order_acquire);
+	ref.queue->receive_seen_tail = atomic_load_explicit(&ref.queue->tail, memory_order_acquire);
 	/* To the end of the segment: it may be left only once head has passed it. */
 	end = atomic_load_explicit(&found.segment->end, memory_order_acquire);
 	if (end > ref.queue->receive_seen_tail)
@@ -318,8 +317,7 @@ int covey_queue_peek(covey_queue handle, covey_message *message, int timeout_ms)
 	if (rc < 0)
 		return rc;
 	ref.queue->receive_peeking = 1;
-	*message = (covey_message){
-		.data = found.payload, .len = found.slot->len, .id = handle.id};
+	*message = (covey_message){.data = found.payload, .len = found.slot->len, .id = handle.id};
 	return 0; /* with the lock held: release and keep give it back */
 }
 

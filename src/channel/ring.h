@@ -36,9 +36,9 @@
 /* A message. Written by the holder of send_lock before tail passes it; constant until head does. */
 struct slot {
 	uint64_t len;
-	uint64_t sum;    /* bytes of all messages put before this one, and of it */
-	uint64_t pos;    /* where its payload begins, counted on without wrapping */
-	uint64_t place;  /* the same in the ring: pos modulo data_size; IN_SLOT: in the slot */
+	uint64_t sum;   /* bytes of all messages put before this one, and of it */
+	uint64_t pos;   /* where its payload begins, counted on without wrapping */
+	uint64_t place; /* the same in the ring: pos modulo data_size; IN_SLOT: in the slot */
 	unsigned char payload[INLINE_MAX];
 };
 _Static_assert(sizeof(struct slot) == 64, "a slot is a cache line");
@@ -54,7 +54,7 @@ struct segment {
 	uint64_t first_sum; /* sum of the message before that */
 	uint64_t data;      /* offset of the payload ring in the arena */
 	uint64_t data_size;
-	uint32_t slots;     /* a power of two; 1: made for one message only */
+	uint32_t slots; /* a power of two; 1: made for one message only */
 	uint32_t pad;
 	uint64_t next;        /* the segment after it, 0 while it is the last */
 	_Atomic uint64_t end; /* number of the first message not here, NO_END while last */

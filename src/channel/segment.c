@@ -199,8 +199,7 @@ int cvy_receive_lock(const struct queue_ref *ref, int64_t deadline)
 	if (rc == 1) {
 		mend_receiving(ref->queue);
 		cvy_mutex_mended(&ref->queue->receive_lock);
-		cvy_log(COVEY_LOG_WARN, "a receiver of queue '%s' died; mended",
-		        ref->object->name);
+		cvy_log(COVEY_LOG_WARN, "a receiver of queue '%s' died; mended", ref->object->name);
 		return check(ref, &ref->queue->receive_lock);
 	}
 	if (rc == -ETIMEDOUT)

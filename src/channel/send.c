@@ -82,11 +82,11 @@ static int full(const struct queue_ref *ref, int timeout_ms)
 	char title[CVY_TITLE];
 	struct queue *q = ref->queue;
 
-	return cvy_timed_out(timeout_ms, "%s: still full (%llu messages, %llu bytes)",
-	                     cvy_queue_title(title, ref),
-	                     (unsigned long long)(atomic_load(&q->tail) - atomic_load(&q->head)),
-	                     (unsigned long long)(atomic_load(&q->put_bytes) -
-	                                          atomic_load(&q->got_bytes)));
+	return cvy_timed_out(
+		timeout_ms, "%s: still full (%llu messages, %llu bytes)",
+		cvy_queue_title(title, ref),
+		(unsigned long long)(atomic_load(&q->tail) - atomic_load(&q->head)),
+		(unsigned long long)(atomic_load(&q->put_bytes) - atomic_load(&q->got_bytes)));
 }
 
 /* Waits while the receivers are where they were seen; 0 to look again. */
@@ -216,8 +216,9 @@ static int note_sender(const struct queue_ref *ref)
 			dead = sender;
 	}
 	if (!dead)
-		return cvy_fail(ENOSPC, "%s: %u processes put already, which is as many as a "
-		                        "queue that ends with its senders can follow",
+		return cvy_fail(ENOSPC,
+		                "%s: %u processes put already, which is as many as a "
+		                "queue that ends with its senders can follow",
 		                cvy_queue_title(title, ref), SENDERS_MAX);
 	dead->proc = 0;
 	dead->generation = proc->generation;

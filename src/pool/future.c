@@ -73,7 +73,7 @@ static int await(covey_future *f, struct cvy_wait *wait)
 	}
 }
 
-/* The supervisor writes down how a worker died just after the task says that it did. */
+/* The supervisor wrote down how the worker died before it set the task's state. */
 static void describe_death(covey_future *f, char *words, size_t cap)
 {
 	covey_pool *pool = f->pool;
@@ -84,8 +84,9 @@ static void describe_death(covey_future *f, char *words, size_t cap)
 	snprintf(worker, sizeof worker, "%.20s-%u", pool->name[0] ? pool->name : "worker",
 	         f->worker);
 	if (!f->pid)
-		snprintf(words, cap, "%s: it never ran, since the workers of pool '%s' die before "
-		                     "they run anything",
+		snprintf(words, cap,
+		         "%s: it never ran, since the workers of pool '%s' die before "
+		         "they run anything",
 		         name, pool->name);
 	else if (WIFSIGNALED(status))
 		snprintf(words, cap, "%s: worker '%s' (pid %d) was killed by signal %d (%s)", name,
@@ -463,7 +464,8 @@ int covey_wait(covey_future *const *futures, int n, covey_wait_mode mode, int ti
 			(void)await(open, &wait);
 			continue;
 		}
-		/* Any end of the pool wakes; of several pools, the others are looked at in between. */
+		/* Any end of the pool wakes; of several pools, the others are looked at in between.
+		 */
 		shared = open->pool->shared;
 		atomic_store(&shared->root_waits, 1);
 		atomic_thread_fence(memory_order_seq_cst);

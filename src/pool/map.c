@@ -60,10 +60,9 @@ static int run_chunk(covey_task *task, const void *arg, size_t len)
 	for (uint64_t i = 0; i < chunk->count; i++) {
 		unsigned char *to = report->results + i * chunk->result_size;
 		size_t size = 0;
-		int code = cvy_run_item(fn,
-		                        aligned(chunk->items + i * chunk->item_size,
-		                                chunk->item_size, &copy),
-		                        chunk->item_size, to, chunk->result_size, &size);
+		int code = cvy_run_item(
+			fn, aligned(chunk->items + i * chunk->item_size, chunk->item_size, &copy),
+			chunk->item_size, to, chunk->result_size, &size);
 
 		if (report->failed >= 0 || (!code && size == chunk->result_size))
 			continue;
@@ -166,8 +165,12 @@ int covey_pool_map_v(covey_pool *pool, covey_task_fn *fn, const void *items, siz
                      size_t item_size, void *results, size_t result_size,
                      const covey_map_opts *given, size_t size)
 {
-	struct map map = {.pool = pool, .items = items, .results = results, .n = n,
-	                  .item_size = item_size, .result_size = result_size};
+	struct map map = {.pool = pool,
+	                  .items = items,
+	                  .results = results,
+	                  .n = n,
+	                  .item_size = item_size,
+	                  .result_size = result_size};
 	covey_map_opts opts;
 	covey_future **futures;
 	size_t chunks, made = 0;

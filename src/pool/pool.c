@@ -78,8 +78,9 @@ int cvy_pool_check(const covey_pool *pool)
 	if (!pool)
 		return cvy_fail(EINVAL, "pool: none was given");
 	if (pool->incarnation != cvy_incarnation())
-		return cvy_fail(ECHILD, "pool '%s': it belongs to the parent of this process, which "
-		                        "opened it",
+		return cvy_fail(ECHILD,
+		                "pool '%s': it belongs to the parent of this process, which "
+		                "opened it",
 		                pool->name);
 	return 0;
 }
@@ -202,8 +203,9 @@ static int check_opts(const covey_pool_opts *opts, covey_pool *pool)
 	if (pool->method < COVEY_FORK || pool->method > COVEY_FORKSERVER)
 		return cvy_fail(EINVAL, "pool: %d is no start method", (int)pool->method);
 	if (opts->kind == COVEY_PROCESSES && pool->method != COVEY_FORK && !cvy_can_spawn())
-		return cvy_fail(ENOTSUP, "pool: %s needs covey_init(argc, argv) as the first call in "
-		                         "main",
+		return cvy_fail(ENOTSUP,
+		                "pool: %s needs covey_init(argc, argv) as the first call in "
+		                "main",
 		                covey_method_name(pool->method));
 	pool->kind = opts->kind;
 	pool->workers = (uint32_t)workers;
@@ -320,8 +322,8 @@ int covey_pool_join(covey_pool *pool, int timeout_ms)
 		                pool->name);
 	rc = wait_done(pool, &wait);
 	if (rc < 0)
-		return cvy_timed_out(timeout_ms, "pool '%s': still at work on %lld tasks", pool->name,
-		                     (long long)pool->pending);
+		return cvy_timed_out(timeout_ms, "pool '%s': still at work on %lld tasks",
+		                     pool->name, (long long)pool->pending);
 	atomic_store(&pool->shared->closing, 1);
 	for (uint32_t i = 0; i < pool->workers; i++)
 		cvy_wake_worker(pool->shared);

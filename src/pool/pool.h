@@ -45,7 +45,7 @@ enum status {
 #define STATE_WAITED UINT64_C(0x100) /* someone sleeps on the low half */
 #define STATE_WORKER(state) ((uint32_t)((state) >> 16 & 0xffff)) /* index + 1 */
 #define STATE_GENERATION(state) ((uint32_t)((state) >> 32))
-#define STATE_OF(status, worker, generation)                                                       \
+#define STATE_OF(status, worker, generation) \
 	((uint64_t)(status) | (uint64_t)(worker) << 16 | (uint64_t)(generation) << 32)
 
 /*
@@ -123,11 +123,11 @@ struct covey_future {
 	covey_pool *pool;
 	uint32_t index;
 	uint32_t generation;
-	bool used;     /* the task is submitted and not yet recycled */
-	bool drained;  /* its end is known here */
-	bool freed;    /* by its user */
-	bool listed;   /* in the list for as_completed */
-	bool hidden;   /* never in that list: a chunk of a map */
+	bool used;    /* the task is submitted and not yet recycled */
+	bool drained; /* its end is known here */
+	bool freed;   /* by its user */
+	bool listed;  /* in the list for as_completed */
+	bool hidden;  /* never in that list: a chunk of a map */
 	int retries;
 	uint32_t arg_class; /* of the argument's block, for its free list; 0: none */
 	uint32_t room_class;
@@ -166,15 +166,15 @@ struct covey_pool {
 	struct shared *shared;
 	struct task *tasks;
 	covey_future **chunks; /* of TASKS_STEP futures each */
-	uint32_t made;                /* tasks and futures */
-	uint32_t limit;               /* tasks that the table can hold */
+	uint32_t made;         /* tasks and futures */
+	uint32_t limit;        /* tasks that the table can hold */
 	covey_future *free;
-	covey_future *first, **last; /* completed, for as_completed */
-	covey_future *due, **due_last;      /* whose callbacks are to be run */
-	int64_t pending;                    /* submitted and not drained */
-	int64_t unlisted;                   /* submitted, not freed, and not handed out */
-	int64_t futures;                    /* not freed by their users */
-	uint64_t block[ARG_CLASSES];        /* free blocks: each holds the next one's offset */
+	covey_future *first, **last;   /* completed, for as_completed */
+	covey_future *due, **due_last; /* whose callbacks are to be run */
+	int64_t pending;               /* submitted and not drained */
+	int64_t unlisted;              /* submitted, not freed, and not handed out */
+	int64_t futures;               /* not freed by their users */
+	uint64_t block[ARG_CLASSES];   /* free blocks: each holds the next one's offset */
 	uint64_t chunk_left, chunk_at;
 	struct cvy_nursery *nursery;
 	struct crew *crew;
@@ -189,8 +189,8 @@ struct covey_pool {
 };
 
 struct covey_task {
-	struct task *task;   /* NULL: the result goes to `to` */
-	covey_pool *pool;    /* threads only */
+	struct task *task; /* NULL: the result goes to `to` */
+	covey_pool *pool;  /* threads only */
 	unsigned char *to;
 	size_t room;
 	size_t len;

@@ -73,7 +73,6 @@ int cvy_start_worker(covey_pool *pool, uint32_t index)
 	return 0;
 }
 
-
 void cvy_end_pending(covey_pool *pool, enum status status)
 {
 	for (uint32_t i = 0; i < pool->made; i++) {
@@ -157,8 +156,9 @@ static void worker_ended(covey_pool *pool, uint32_t index)
 	pool->strikes = ran || status == 0 ? 0 : pool->strikes + 1;
 	if (pool->strikes >= STRIKES_MOST && !pool->failed) {
 		pool->failed = true;
-		cvy_log(COVEY_LOG_ERROR, "pool '%s': %d workers in a row died before they had run "
-		                         "anything; it gives up",
+		cvy_log(COVEY_LOG_ERROR,
+		        "pool '%s': %d workers in a row died before they had run "
+		        "anything; it gives up",
 		        pool->name, pool->strikes);
 	}
 	if (!pool->failed && !pool->terminated && (!pool->closed || pool->pending > 0) &&
@@ -188,9 +188,9 @@ static void *supervise(void *context)
 
 	while (poll_fds && atomic_load(&pool->alive) > 0) {
 		poll_fds[0] = (struct pollfd){.fd = pool->notify_fd, .events = POLLIN};
-		poll_fds[1] = (struct pollfd){
-			.fd = pool->nursery ? cvy_nursery_pidfd(pool->nursery) : -1,
-			.events = POLLIN};
+		poll_fds[1] =
+			(struct pollfd){.fd = pool->nursery ? cvy_nursery_pidfd(pool->nursery) : -1,
+		                        .events = POLLIN};
 		for (uint32_t i = 0; i < pool->workers; i++)
 			poll_fds[2 + i] = (struct pollfd){
 				.fd = pool->crew[i].alive ? pool->crew[i].pidfd : -1,
@@ -227,7 +227,8 @@ int cvy_supervise(covey_pool *pool)
 	rc = pthread_create(&pool->supervisor, NULL, supervise, pool);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
-		return cvy_fail(rc, "pool '%s': its supervisor: %s", pool->name, covey_strerror(rc));
+		return cvy_fail(rc, "pool '%s': its supervisor: %s", pool->name,
+		                covey_strerror(rc));
 	cvy_own_thread(1);
 	pool->supervised = true;
 	return 0;

@@ -33,7 +33,7 @@ static uint32_t class_of(uint64_t bytes)
 	uint32_t class = 1;
 
 	while (class <= ARG_CLASSES && ARG_SMALLEST << (class - 1) < bytes)
-		class++;
+		class ++;
 	return class; /* ARG_CLASSES + 1: too large for a block */
 }
 
@@ -131,8 +131,9 @@ static int grow(covey_pool *pool)
 	int rc;
 
 	if (from == pool->limit)
-		return cvy_fail(ENOMEM, "pool '%s': %u tasks are pending or held, which is as many "
-		                        "as it can hold",
+		return cvy_fail(ENOMEM,
+		                "pool '%s': %u tasks are pending or held, which is as many "
+		                "as it can hold",
 		                pool->name, from);
 	rc = cvy_region_back(pool->shared->own_tasks,
 	                     (uint64_t)(from + TASKS_STEP) * sizeof(struct task));
@@ -228,14 +229,15 @@ int cvy_enqueue(covey_pool *pool, covey_future *f)
 static void list_done(covey_pool *pool, covey_future *f)
 {
 	struct task *task = cvy_task_of(f);
-	uint32_t worker = STATE_WORKER(atomic_load_explicit(&task->state, memory_order_acquire));
+	uint64_t state = atomic_load_explicit(&task->state, memory_order_acquire);
 
 	if (!f->used || f->drained)
 		return;
 	f->drained = true;
 	pool->pending--;
-	if (worker)
-		f->pid = pool->crew[worker - 1].pid;
+	/* Of a task that died, the supervisor has written down whose it was. */
+	if (STATE_WORKER(state) && STATUS(state) != TASK_DIED)
+		f->pid = pool->crew[STATE_WORKER(state) - 1].pid;
 	if (f->callbacks) {
 		f->next_call = NULL;
 		*pool->due_last = f;

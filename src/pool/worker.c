@@ -47,8 +47,9 @@ void *covey_task_result(covey_task *task, size_t len)
 
 	if (!t) {
 		if (len > task->room) {
-			task->error = cvy_fail(EMSGSIZE, "a result of %zu bytes, where %zu were "
-			                                 "asked for",
+			task->error = cvy_fail(EMSGSIZE,
+			                       "a result of %zu bytes, where %zu were "
+			                       "asked for",
 			                       len, task->room);
 			return NULL;
 		}
@@ -124,7 +125,8 @@ static struct task *claim(struct shared *shared, uint32_t w, uint64_t *state)
 
 	for (;;) {
 		uint64_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
-		/* The ring after the tail: it is then at least as new as what is below that tail. */
+		/* The ring after the tail: it is then at least as new as what is below that tail.
+		 */
 		uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
 		uint64_t ring = atomic_load_explicit(&shared->ring, memory_order_acquire);
 		uint64_t entry, pending, seen = head;

@@ -65,7 +65,8 @@ void cvy_child_run(uint32_t slot, int report_fd)
 		prctl(PR_SET_NAME, proc->name);
 	arg = argument(proc);
 	if (!arg)
-		give_up(proc, cvy_fail(EBADMSG, "process '%s': its argument is damaged", proc->name));
+		give_up(proc,
+		        cvy_fail(EBADMSG, "process '%s': its argument is damaged", proc->name));
 	fn = (covey_process_fn *)find_function(proc, arg);
 	if (!fn)
 		give_up(proc, cvy_fail_in("process '%s': ", proc->name));

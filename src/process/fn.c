@@ -9,7 +9,6 @@
 #include <link.h>
 #include <string.h>
 
-
 /* The program's own text, found once. */
 static struct {
 	uintptr_t base, text, length;
@@ -62,7 +61,8 @@ static bool executable_at(const struct dl_phdr_info *info, uintptr_t address, st
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
 		uintptr_t start = info->dlpi_addr + ph->p_vaddr;
 
-		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_X) && address - start < ph->p_memsz) {
+		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_X) &&
+		    address - start < ph->p_memsz) {
 			s->base = info->dlpi_addr;
 			s->text = start;
 			s->length = ph->p_memsz;
@@ -132,13 +132,15 @@ int covey_fn_make_(covey_fn *fn, covey_function *function)
 	}
 	dl_iterate_phdr(by_address, &s);
 	if (!s.found)
-		return cvy_fail(EINVAL, "function: %p is in the code of no loaded module, so it "
-		                        "cannot travel (a nested function that uses its "
-		                        "surroundings lies on the stack)",
+		return cvy_fail(EINVAL,
+		                "function: %p is in the code of no loaded module, so it "
+		                "cannot travel (a nested function that uses its "
+		                "surroundings lies on the stack)",
 		                (void *)s.address);
 	if (!s.id)
-		return cvy_fail(ENOEXEC, "function: the module of %p has no build-id, so it cannot "
-		                         "travel (link with -Wl,--build-id)",
+		return cvy_fail(ENOEXEC,
+		                "function: the module of %p has no build-id, so it cannot "
+		                "travel (link with -Wl,--build-id)",
 		                (void *)s.address);
 	*fn = (covey_fn){s.id, s.address - s.base};
 	return 0;
@@ -170,8 +172,9 @@ covey_function *covey_fn_pointer(covey_fn fn)
 		cvy_fail(EINVAL, "function: its module %016llx has no code at offset %llu",
 		         (unsigned long long)fn.module, (unsigned long long)fn.offset);
 	else
-		cvy_fail(ENOENT, "function: its module (build-id %016llx) is not loaded in this "
-		                 "process",
+		cvy_fail(ENOENT,
+		         "function: its module (build-id %016llx) is not loaded in this "
+		         "process",
 		         (unsigned long long)fn.module);
 	return NULL;
 }

@@ -59,7 +59,8 @@ int covey_configure_v(const covey_config *given, size_t size)
 
 int cvy_program_threads(void)
 {
-	int n = cvy_thread_count() - atomic_load(&own_threads);
+	/* The thread sanitizer has a thread of its own, idle when we fork. */
+	int n = cvy_thread_count() - atomic_load(&own_threads) - CVY_THREAD_SANITIZER;
 
 	return n < 1 ? 1 : n;
 }

@@ -25,8 +25,9 @@ static int foreign(const struct covey_process *p)
 	if (!p)
 		return cvy_fail(EINVAL, "process: no handle was given");
 	if (p->incarnation != cvy_incarnation())
-		return cvy_fail(ECHILD, "process '%s': this handle belongs to the parent of this "
-		                        "process, which started it",
+		return cvy_fail(ECHILD,
+		                "process '%s': this handle belongs to the parent of this "
+		                "process, which started it",
 		                p->name);
 	return 0;
 }
@@ -81,8 +82,9 @@ static void settle(struct covey_process *p)
 	status = cvy_proc_reap(p->slot, p->pidfd);
 	if (status == -1) {
 		status = SIGKILL; /* nobody lives who could know better */
-		cvy_log(COVEY_LOG_WARN, "process '%s' (pid %d) ended, but who could tell how died "
-		                        "too: reported as killed",
+		cvy_log(COVEY_LOG_WARN,
+		        "process '%s' (pid %d) ended, but who could tell how died "
+		        "too: reported as killed",
 		        p->name, (int)p->pid);
 	}
 	atomic_store(&proc->exit_status, status);
@@ -307,8 +309,9 @@ int covey_parent_process(covey_process_info *info)
 	if (!info)
 		return cvy_fail(EINVAL, "process: no place for the answer was given");
 	if (!parent || parent->generation != self->parent_generation)
-		return cvy_fail(ENOENT, "process '%s': it is the root of its family, or its parent "
-		                        "has ended",
+		return cvy_fail(ENOENT,
+		                "process '%s': it is the root of its family, or its parent "
+		                "has ended",
 		                self ? self->name : "");
 	describe(parent, info);
 	return 0;

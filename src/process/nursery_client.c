@@ -16,7 +16,7 @@ struct cvy_nursery {
 	pid_t pid;
 	int pidfd;
 	int sock;
-	pthread_mutex_t lock; /* one request at a time */
+	pthread_mutex_t lock;     /* one request at a time */
 	struct cvy_nursery *next; /* of this process's nurseries, under list_lock */
 };
 
@@ -101,9 +101,10 @@ static int fork_nursery(int theirs, pid_t *pid)
 	uint32_t self = cvy_self();
 
 	if (cvy_program_threads() > 1)
-		return cvy_fail(ENOTSUP, "pool: this process has %d threads, where fork is not "
-		                         "safe: call covey_init(argc, argv) first in main and use "
-		                         "forkserver",
+		return cvy_fail(ENOTSUP,
+		                "pool: this process has %d threads, where fork is not "
+		                "safe: call covey_init(argc, argv) first in main and use "
+		                "forkserver",
 		                cvy_program_threads());
 	fflush(NULL);
 	*pid = fork();
@@ -123,8 +124,7 @@ static int open_nursery(struct cvy_nursery *n)
 	n->sock = ends[0];
 	rc = n->method == COVEY_FORK
 	             ? fork_nursery(ends[1], &n->pid)
-	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], -1, "nursery",
-                                       &n->pid);
+	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], -1, "nursery", &n->pid);
 	close(ends[1]);
 	if (rc == 0) {
 		n->pidfd = cvy_pidfd_open(n->pid);

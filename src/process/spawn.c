@@ -42,8 +42,7 @@ static const char *image(void)
 	return (const char *)getauxval(AT_EXECFN);
 }
 
-int cvy_spawn_image(enum role role, uint32_t slot, int fd, int passed, const char *name,
-                    pid_t *pid)
+int cvy_spawn_image(enum role role, uint32_t slot, int fd, int passed, const char *name, pid_t *pid)
 {
 	char variable[96], title[COVEY_NAME_MAX + 16];
 	char *argv[3] = {program_name ? program_name : title, title, NULL};
@@ -57,12 +56,13 @@ int cvy_spawn_image(enum role role, uint32_t slot, int fd, int passed, const cha
 	if (arena < 0)
 		return arena;
 	if (!allowed)
-		return cvy_fail(ENOTSUP, "process '%s': spawn and forkserver need covey_init(argc, "
-		                         "argv) as the first call in main",
+		return cvy_fail(ENOTSUP,
+		                "process '%s': spawn and forkserver need covey_init(argc, "
+		                "argv) as the first call in main",
 		                name);
 	snprintf(title, sizeof title, "[%s]", name);
-	snprintf(variable, sizeof variable, VARIABLE "=1:%d:%d:%d:%d:%u", (int)role, arena,
-	         fd, passed, slot);
+	snprintf(variable, sizeof variable, VARIABLE "=1:%d:%d:%d:%d:%u", (int)role, arena, fd,
+	         passed, slot);
 	while (environ && environ[n])
 		n++;
 	env = malloc((n + 2) * sizeof *env);
@@ -103,8 +103,7 @@ void cvy_spawned_image(void)
 
 	if (!value)
 		return;
-	if (sscanf(value, "%d:%d:%d:%d:%d:%u", &version, &role, &arena, &fd, &passed,
-	           &slot) != 6 ||
+	if (sscanf(value, "%d:%d:%d:%d:%d:%u", &version, &role, &arena, &fd, &passed, &slot) != 6 ||
 	    version != 1) {
 		unsetenv(VARIABLE); /* not of covey's making */
 		return;

@@ -26,8 +26,8 @@ static int fill_argument(struct cvy_proc *proc, covey_process_fn *fn, const void
 	if (method != COVEY_FORK && dladdr((void *)fn, &info) && info.dli_fname)
 		path = info.dli_fname;
 	proc->arg_len = len;
-	if (len <= sizeof proc->inline_arg && (method == COVEY_FORK || !strchr(path, '/') ||
-	                                       cvy_fn_is_program(proc->fn))) {
+	if (len <= sizeof proc->inline_arg &&
+	    (method == COVEY_FORK || !strchr(path, '/') || cvy_fn_is_program(proc->fn))) {
 		if (len)
 			memcpy(proc->inline_arg, arg, len);
 		return 0;
@@ -196,7 +196,8 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 	if (rc < 0)
 		return rc;
 	if (!out || (len && !arg))
-		return cvy_fail(EINVAL, "process: no place for the handle, or no argument, was given");
+		return cvy_fail(EINVAL,
+		                "process: no place for the handle, or no argument, was given");
 	method = opts.method ? opts.method : covey_default_method();
 	if (method < COVEY_FORK || method > COVEY_FORKSERVER)
 		return cvy_fail(EINVAL, "process: %d is no start method", (int)method);
@@ -207,8 +208,9 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 			                "safe: call covey_init(argc, argv) first in main, so that "
 			                "forkserver can be used",
 			                cvy_program_threads());
-		return cvy_fail(ENOTSUP, "process: %s needs covey_init(argc, argv) as the first "
-		                         "call in main",
+		return cvy_fail(ENOTSUP,
+		                "process: %s needs covey_init(argc, argv) as the first "
+		                "call in main",
 		                covey_method_name(method));
 	}
 	cvy_children_sweep();

@@ -17,7 +17,7 @@
 #include <msgpack.h>
 
 static int decode_struct(const covey_schema *schema, const msgpack_object *value, char *object,
-			 const struct cvy_path *path);
+                         const struct cvy_path *path);
 
 static int allocate(void **memory, size_t n, size_t size, const struct cvy_path *path)
 {
@@ -29,7 +29,7 @@ static int allocate(void **memory, size_t n, size_t size, const struct cvy_path 
 
 /* One element; at is zero. */
 static int decode_value(const covey_field *field, const msgpack_object *value, char *at,
-			const struct cvy_path *path)
+                        const struct cvy_path *path)
 {
 	if (cvy_kind(field->type) == COVEY_KIND_NESTED)
 		return decode_struct(field->schema, value, at, path);
@@ -37,18 +37,18 @@ static int decode_value(const covey_field *field, const msgpack_object *value, c
 }
 
 static int decode_elements(const covey_field *field, const msgpack_object_array *array,
-			   char *elements, const struct cvy_path *path)
+                           char *elements, const struct cvy_path *path)
 {
 	int rc = 0;
 
 	for (uint32_t i = 0; i < array->size && rc == 0; i++)
 		rc = decode_value(field, &array->ptr[i], elements + i * cvy_element_size(field),
-				  &(struct cvy_path){.up = path, .index = i});
+		                  &(struct cvy_path){.up = path, .index = i});
 	return rc;
 }
 
 static int decode_fixed(const covey_field *field, const msgpack_object *value, char *at,
-			const struct cvy_path *path)
+                        const struct cvy_path *path)
 {
 	switch (cvy_kind(field->type)) {
 	case COVEY_KIND_TEXT:
@@ -58,7 +58,7 @@ static int decode_fixed(const covey_field *field, const msgpack_object *value, c
 			return cvy_unexpected(path, "a binary", value);
 		if (value->via.bin.size != field->size)
 			return cvy_refuse(path, EBADMSG, "expected %zu bytes, found %u",
-					  field->size, value->via.bin.size);
+			                  field->size, value->via.bin.size);
 		memcpy(at, value->via.bin.ptr, field->size);
 		return 0;
 	default:
@@ -66,8 +66,8 @@ static int decode_fixed(const covey_field *field, const msgpack_object *value, c
 			return cvy_unexpected(path, "an array", value);
 		if (value->via.array.size != cvy_room(field))
 			return cvy_refuse(path, EBADMSG,
-					  "expected an array of %zu, found one of %u",
-					  cvy_room(field), value->via.array.size);
+			                  "expected an array of %zu, found one of %u",
+			                  cvy_room(field), value->via.array.size);
 		return decode_elements(field, &value->via.array, at, path);
 	}
 }
@@ -77,7 +77,7 @@ static int decode_fixed(const covey_field *field, const msgpack_object *value, c
  * there sets it, the others must agree.
  */
 static int decode_count(const covey_schema *schema, const covey_field *field, uint64_t seen,
-			uint32_t n, char *object, const struct cvy_path *path)
+                        uint32_t n, char *object, const struct cvy_path *path)
 {
 	for (uint32_t i = 0; i < schema->count; i++) {
 		const covey_field *other = &schema->fields[i];
@@ -91,16 +91,16 @@ static int decode_count(const covey_schema *schema, const covey_field *field, ui
 	}
 	if (n > cvy_max(field->count_type))
 		return cvy_refuse(path, EBADMSG, "expected at most %llu elements, found %u",
-				  (unsigned long long)cvy_max(field->count_type), n);
+		                  (unsigned long long)cvy_max(field->count_type), n);
 	if (field->shape == COVEY_SHAPE_BOUNDED && n > cvy_room(field))
 		return cvy_refuse(path, EBADMSG, "expected at most %zu elements, found %u",
-				  cvy_room(field), n);
+		                  cvy_room(field), n);
 	cvy_store_uint(object + field->count_offset, field->count_type >> 8, n);
 	return 0;
 }
 
 static int decode_counted(const covey_schema *schema, const covey_field *field, uint64_t seen,
-			  const msgpack_object *value, char *object, const struct cvy_path *path)
+                          const msgpack_object *value, char *object, const struct cvy_path *path)
 {
 	bool is_bytes = cvy_kind(field->type) == COVEY_KIND_BYTE;
 	char *at = object + field->offset;
@@ -132,7 +132,7 @@ static int decode_counted(const covey_schema *schema, const covey_field *field, 
 }
 
 static int decode_pointer(const covey_field *field, const msgpack_object *value, char *at,
-			  const struct cvy_path *path)
+                          const struct cvy_path *path)
 {
 	void *object;
 	int rc;
@@ -147,7 +147,7 @@ static int decode_pointer(const covey_field *field, const msgpack_object *value,
 }
 
 static int decode_field(const covey_schema *schema, const covey_field *field, uint64_t seen,
-			const msgpack_object *value, char *object, const struct cvy_path *path)
+                        const msgpack_object *value, char *object, const struct cvy_path *path)
 {
 	int rc;
 
@@ -171,7 +171,7 @@ static int decode_field(const covey_schema *schema, const covey_field *field, ui
 
 /* The index of the field of that name, schema->count for none; looks at `likely` first. */
 static uint32_t find_field(const covey_schema *schema, const msgpack_object_str *key,
-			   uint32_t likely)
+                           uint32_t likely)
 {
 	for (uint32_t k = 0; k < schema->count; k++) {
 		uint32_t i = (likely + k) % schema->count;
@@ -184,7 +184,7 @@ static uint32_t find_field(const covey_schema *schema, const msgpack_object_str 
 }
 
 static int decode_struct(const covey_schema *schema, const msgpack_object *value, char *object,
-			 const struct cvy_path *path)
+                         const struct cvy_path *path)
 {
 	uint64_t seen = 0;
 	uint32_t likely = 0;
@@ -224,7 +224,7 @@ static int decode_struct(const covey_schema *schema, const msgpack_object *value
 }
 
 static int decode(const covey_schema *schema, const msgpack_object *value, void *object,
-		  const struct cvy_path *root)
+                  const struct cvy_path *root)
 {
 	void *made;
 	int rc = allocate(&made, 1, schema->size, root);
@@ -249,7 +249,7 @@ int covey_schema_unpack(const covey_schema *schema, const void *bytes, size_t le
 
 	if (!object || (!bytes && len))
 		return cvy_refuse(&root, EINVAL, "the %s NULL",
-				  object ? "bytes to unpack are" : "object to unpack into is");
+		                  object ? "bytes to unpack are" : "object to unpack into is");
 	rc = cvy_schema_check(schema, &root);
 	if (rc == 0)
 		rc = cvy_scan(&root, bytes, len);

@@ -20,7 +20,7 @@ struct encoder {
 };
 
 static int encode_struct(struct encoder *e, const covey_schema *schema, const char *object,
-			 const struct cvy_path *path);
+                         const struct cvy_path *path);
 
 static void packed(struct encoder *e, int rc)
 {
@@ -33,10 +33,10 @@ static int enter(struct encoder *e, const struct cvy_path *path)
 {
 	if (e->no_memory)
 		return cvy_refuse(path, ENOMEM, "no memory for a message of over %zu bytes",
-				  e->buffer.size);
+		                  e->buffer.size);
 	if (e->depth == COVEY_SCHEMA_DEPTH)
 		return cvy_refuse(path, EINVAL, "nested deeper than %d levels, or in itself",
-				  COVEY_SCHEMA_DEPTH);
+		                  COVEY_SCHEMA_DEPTH);
 	e->depth++;
 	return 0;
 }
@@ -46,11 +46,11 @@ static int check_length(const struct cvy_path *path, uint64_t n, const char *uni
 	if (n <= UINT32_MAX)
 		return 0;
 	return cvy_refuse(path, EMSGSIZE, "%llu %s, over MessagePack's %u", (unsigned long long)n,
-			  units, UINT32_MAX);
+	                  units, UINT32_MAX);
 }
 
 static int encode_string(struct encoder *e, const char *text, size_t len,
-			 const struct cvy_path *path)
+                         const struct cvy_path *path)
 {
 	int rc = check_length(path, len, "bytes");
 
@@ -62,7 +62,7 @@ static int encode_string(struct encoder *e, const char *text, size_t len,
 }
 
 static int encode_bytes(struct encoder *e, const char *bytes, uint64_t len,
-			const struct cvy_path *path)
+                        const struct cvy_path *path)
 {
 	int rc = check_length(path, len, "bytes");
 
@@ -83,7 +83,7 @@ static void encode_fn(struct encoder *e, covey_fn fn)
 
 /* One element, of any kind but text, which is always a field of its own. */
 static int encode_value(struct encoder *e, const covey_field *field, const char *at,
-			const struct cvy_path *path)
+                        const struct cvy_path *path)
 {
 	size_t size = cvy_element_size(field);
 	const char *text;
@@ -94,7 +94,7 @@ static int encode_value(struct encoder *e, const covey_field *field, const char 
 	switch (cvy_kind(field->type)) {
 	case COVEY_KIND_BOOL:
 		packed(e, cvy_load_uint(at, size) ? msgpack_pack_true(&e->packer)
-						  : msgpack_pack_false(&e->packer));
+		                                  : msgpack_pack_false(&e->packer));
 		return 0;
 	case COVEY_KIND_INT:
 		packed(e, msgpack_pack_int64(&e->packer, cvy_load_int(at, size)));
@@ -143,7 +143,7 @@ static int encode_value(struct encoder *e, const covey_field *field, const char 
 }
 
 static int encode_array(struct encoder *e, const covey_field *field, const char *elements,
-			uint64_t n, const struct cvy_path *path)
+                        uint64_t n, const struct cvy_path *path)
 {
 	size_t size = cvy_element_size(field);
 	int rc = check_length(path, n, "elements");
@@ -155,25 +155,25 @@ static int encode_array(struct encoder *e, const covey_field *field, const char 
 	packed(e, msgpack_pack_array(&e->packer, n));
 	for (uint64_t i = 0; i < n && rc == 0 && !e->no_memory; i++)
 		rc = encode_value(e, field, elements + i * size,
-				  &(struct cvy_path){.up = path, .index = i});
+		                  &(struct cvy_path){.up = path, .index = i});
 	e->depth--;
 	return rc;
 }
 
 static int encode_text(struct encoder *e, const covey_field *field, const char *at,
-		       const struct cvy_path *path)
+                       const struct cvy_path *path)
 {
 	size_t len = strnlen(at, field->size);
 
 	if (len == field->size)
 		return cvy_refuse(path, EINVAL, "all %zu bytes are used, and none is its end, zero",
-				  len);
+		                  len);
 	return encode_string(e, at, len, path);
 }
 
 /* A field whose elements something else counts. */
 static int encode_counted(struct encoder *e, const covey_field *field, const char *object,
-			  const struct cvy_path *path)
+                          const struct cvy_path *path)
 {
 	const char *at = object + field->offset;
 	const char *elements = field->shape == COVEY_SHAPE_COUNTED ? cvy_load_pointer(at) : at;
@@ -183,20 +183,20 @@ static int encode_counted(struct encoder *e, const covey_field *field, const cha
 	if (cvy_kind(field->count_type) == COVEY_KIND_INT &&
 	    cvy_load_int(count_at, field->count_type >> 8) < 0)
 		return cvy_refuse(path, EINVAL, "its count is %lld",
-				  (long long)cvy_load_int(count_at, field->count_type >> 8));
+		                  (long long)cvy_load_int(count_at, field->count_type >> 8));
 	if (field->shape == COVEY_SHAPE_BOUNDED && n > cvy_room(field))
 		return cvy_refuse(path, EINVAL, "its count is %llu, over the %zu that it can hold",
-				  (unsigned long long)n, cvy_room(field));
+		                  (unsigned long long)n, cvy_room(field));
 	if (!elements && n > 0)
 		return cvy_refuse(path, EINVAL, "NULL, and its count is %llu",
-				  (unsigned long long)n);
+		                  (unsigned long long)n);
 	if (cvy_kind(field->type) == COVEY_KIND_BYTE)
 		return encode_bytes(e, elements, n, path);
 	return encode_array(e, field, elements, n, path);
 }
 
 static int encode_field(struct encoder *e, const covey_field *field, const char *object,
-			const struct cvy_path *path)
+                        const struct cvy_path *path)
 {
 	const char *at = object + field->offset;
 	int rc;
@@ -228,7 +228,7 @@ static int encode_field(struct encoder *e, const covey_field *field, const char 
 }
 
 static int encode_struct(struct encoder *e, const covey_schema *schema, const char *object,
-			 const struct cvy_path *path)
+                         const struct cvy_path *path)
 {
 	int rc = enter(e, path);
 
@@ -263,7 +263,7 @@ int covey_schema_pack(const covey_schema *schema, const void *object, void **byt
 	rc = encode_struct(&e, schema, object, &root);
 	if (rc == 0 && e.no_memory)
 		rc = cvy_refuse(&root, ENOMEM, "no memory for a message of over %zu bytes",
-				e.buffer.size);
+		                e.buffer.size);
 	if (rc < 0) {
 		msgpack_sbuffer_destroy(&e.buffer);
 		return rc;

@@ -81,11 +81,11 @@ int cvy_schema_check(const covey_schema *schema, const struct cvy_path *path)
 {
 	if (schema->version != COVEY_SCHEMA_VERSION)
 		return cvy_refuse(path, EINVAL,
-				  "its schema is of version %u, covey %s knows version %d",
-				  schema->version, covey_version(), COVEY_SCHEMA_VERSION);
+		                  "its schema is of version %u, covey %s knows version %d",
+		                  schema->version, covey_version(), COVEY_SCHEMA_VERSION);
 	if (schema->count > COVEY_SCHEMA_FIELDS)
 		return cvy_refuse(path, EINVAL, "its schema has %u fields, %d are allowed",
-				  schema->count, COVEY_SCHEMA_FIELDS);
+		                  schema->count, COVEY_SCHEMA_FIELDS);
 	/* A count that a message could set apart from its array would free what is not there. */
 	for (uint32_t i = 0; i < schema->count; i++) {
 		const covey_field *counted = &schema->fields[i];
@@ -153,5 +153,5 @@ void covey_schema_free(const covey_schema *schema, void *object)
 	for (uint32_t i = 0; i < schema->count; i++)
 		if (schema->fields[i].count_type)
 			cvy_store_uint((char *)object + schema->fields[i].count_offset,
-				       schema->fields[i].count_type >> 8, 0);
+			               schema->fields[i].count_type >> 8, 0);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 int covey_queue_put_schema(covey_queue q, const covey_schema *schema, const void *object,
-			   int timeout_ms)
+                           int timeout_ms)
 {
 	void *bytes;
 	size_t len;

@@ -13,7 +13,7 @@
 #include <msgpack.h>
 
 static int decode_integer(uint32_t type, const msgpack_object *value, char *at,
-			  const struct cvy_path *path)
+                          const struct cvy_path *path)
 {
 	bool is_signed = cvy_kind(type) == COVEY_KIND_INT;
 	uint64_t bits;
@@ -21,15 +21,15 @@ static int decode_integer(uint32_t type, const msgpack_object *value, char *at,
 	if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= cvy_max(type)) {
 		bits = value->via.u64;
 	} else if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER && is_signed &&
-		   value->via.i64 >= cvy_min(type)) {
+	           value->via.i64 >= cvy_min(type)) {
 		bits = (uint64_t)value->via.i64;
 	} else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
-		   value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
+	           value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
 		char range[80];
 
 		snprintf(range, sizeof range, "an integer from %lld to %llu",
-			 is_signed ? (long long)cvy_min(type) : 0,
-			 (unsigned long long)cvy_max(type));
+		         is_signed ? (long long)cvy_min(type) : 0,
+		         (unsigned long long)cvy_max(type));
 		return cvy_unexpected(path, range, value);
 	} else {
 		return cvy_unexpected(path, "an integer", value);
@@ -39,7 +39,7 @@ static int decode_integer(uint32_t type, const msgpack_object *value, char *at,
 }
 
 static int decode_real(size_t size, const msgpack_object *value, char *at,
-		       const struct cvy_path *path)
+                       const struct cvy_path *path)
 {
 	uint64_t exact = UINT64_C(1) << (size == sizeof(float) ? FLT_MANT_DIG : DBL_MANT_DIG);
 	double real;
@@ -84,13 +84,13 @@ static int check_text(const msgpack_object *value, size_t room, const struct cvy
 		return cvy_unexpected(path, "a string", value);
 	if (value->via.str.size >= room)
 		return cvy_refuse(path, EBADMSG,
-				  "expected a string of less than %zu bytes, found one of %u", room,
-				  value->via.str.size);
+		                  "expected a string of less than %zu bytes, found one of %u", room,
+		                  value->via.str.size);
 	zero = value->via.str.size ? memchr(text, 0, value->via.str.size) : NULL;
 	if (zero)
 		return cvy_refuse(path, EBADMSG,
-				  "expected a string without zero bytes, found one at byte %zu",
-				  (size_t)(zero - text));
+		                  "expected a string without zero bytes, found one at byte %zu",
+		                  (size_t)(zero - text));
 	return 0;
 }
 
@@ -116,7 +116,7 @@ static int decode_string(const msgpack_object *value, char *at, const struct cvy
 	text = malloc((size_t)value->via.str.size + 1);
 	if (!text)
 		return cvy_refuse(path, ENOMEM, "no memory for a string of %u bytes",
-				  value->via.str.size);
+		                  value->via.str.size);
 	if (value->via.str.size)
 		memcpy(text, value->via.str.ptr, value->via.str.size);
 	text[value->via.str.size] = '\0';
@@ -125,7 +125,7 @@ static int decode_string(const msgpack_object *value, char *at, const struct cvy
 }
 
 static int decode_fn(const covey_field *field, const msgpack_object *value, char *at,
-		     const struct cvy_path *path)
+                     const struct cvy_path *path)
 {
 	uint64_t wire[2];
 	covey_fn fn;
@@ -150,7 +150,7 @@ static int decode_fn(const covey_field *field, const msgpack_object *value, char
 }
 
 int cvy_decode_scalar(const covey_field *field, const msgpack_object *value, char *at,
-		      const struct cvy_path *path)
+                      const struct cvy_path *path)
 {
 	switch (cvy_kind(field->type)) {
 	case COVEY_KIND_BOOL:

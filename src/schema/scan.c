@@ -100,25 +100,25 @@ int cvy_scan(const struct cvy_path *path, const void *bytes, size_t len)
 	do {
 		if (at == len)
 			return cvy_refuse(path, EBADMSG, "the message ends at byte %zu, too early",
-					  at);
+			                  at);
 		if (!read_head(data + at, len - at, &head))
 			return cvy_refuse(path, EBADMSG,
-					  "byte %zu: the message ends inside the length of %s", at,
-					  names[head.form]);
+			                  "byte %zu: the message ends inside the length of %s", at,
+			                  names[head.form]);
 		if (head.form == RESERVED)
 			return cvy_refuse(path, EBADMSG, "byte %zu: 0xc1 is no MessagePack", at);
 		if (head.units > len - at - head.size || head.units > UINT32_MAX)
 			return cvy_refuse(path, EBADMSG, "byte %zu: %s of %llu, and %zu bytes left",
-					  at, names[head.form], (unsigned long long)head.units,
-					  len - at - head.size);
+			                  at, names[head.form], (unsigned long long)head.units,
+			                  len - at - head.size);
 		at += head.size;
 		if (depth > 0)
 			open[depth - 1]--;
 		if (head.form == ARRAY || head.form == MAP) {
 			if (depth == COVEY_SCHEMA_DEPTH)
 				return cvy_refuse(path, EBADMSG,
-						  "byte %zu: nested deeper than %d levels",
-						  at - head.size, COVEY_SCHEMA_DEPTH);
+				                  "byte %zu: nested deeper than %d levels",
+				                  at - head.size, COVEY_SCHEMA_DEPTH);
 			open[depth++] = head.form == MAP ? 2 * head.units : head.units;
 		} else {
 			at += head.units;
@@ -128,6 +128,6 @@ int cvy_scan(const struct cvy_path *path, const void *bytes, size_t len)
 	} while (depth > 0);
 	if (at != len)
 		return cvy_refuse(path, EBADMSG, "%zu bytes follow its end at byte %zu", len - at,
-				  at);
+		                  at);
 	return 0;
 }

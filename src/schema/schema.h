@@ -35,7 +35,7 @@ int cvy_refuse_kind(const struct cvy_path *path, int error, enum covey_kind kind
 
 /* -EBADMSG: "expected a string, found an array of 3". */
 int cvy_unexpected(const struct cvy_path *path, const char *expected,
-		   const struct msgpack_object *found);
+                   const struct msgpack_object *found);
 
 /* ---- fields by their descriptors (fields.c) */
 
@@ -109,10 +109,10 @@ int cvy_scan(const struct cvy_path *path, const void *bytes, size_t len);
  * but text, bytes and nested structs. -EBADMSG where it does not fit; -ENOMEM.
  */
 int cvy_decode_scalar(const covey_field *field, const struct msgpack_object *value, char *at,
-		      const struct cvy_path *path);
+                      const struct cvy_path *path);
 
 /* A string to a char[room], which is zero. */
 int cvy_decode_text(const struct msgpack_object *value, char *at, size_t room,
-		    const struct cvy_path *path);
+                    const struct cvy_path *path);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define PATH_MAX_BYTES 256
-#define WORDS_MAX      256
+#define WORDS_MAX 256
 
 /* Writes at most cap bytes with the final zero; what does not fit ends in "...". */
 static void path_text(const struct cvy_path *path, char *text, size_t cap)
@@ -27,7 +27,7 @@ static void path_text(const struct cvy_path *path, char *text, size_t cap)
 
 		if (step->name)
 			more = snprintf(text + used, cap - used, "%s%s", used ? "." : "",
-					step->name);
+			                step->name);
 		else
 			more = snprintf(text + used, cap - used, "[%zu]", step->index);
 		used += more > 0 ? (size_t)more : 0;
@@ -59,33 +59,33 @@ int cvy_refuse_kind(const struct cvy_path *path, int error, enum covey_kind kind
 	switch (kind) {
 	case COVEY_KIND_LOCK:
 		return cvy_refuse(path, error,
-				  "a lock goes to a process as an argument, not in a message");
+		                  "a lock goes to a process as an argument, not in a message");
 	case COVEY_KIND_RLOCK:
 		return cvy_refuse(path, error,
-				  "an rlock goes to a process as an argument, not in a message");
+		                  "an rlock goes to a process as an argument, not in a message");
 	case COVEY_KIND_QUEUE:
 		return cvy_refuse(path, error,
-				  "a queue goes to a process as an argument, not in a message");
+		                  "a queue goes to a process as an argument, not in a message");
 	case COVEY_KIND_PROCESS:
 		return cvy_refuse(path, error,
-				  "a process belongs to the one that started it, and does not "
-				  "travel; its pid does");
+		                  "a process belongs to the one that started it, and does not "
+		                  "travel; its pid does");
 	case COVEY_KIND_POOL:
 		return cvy_refuse(
 			path, error,
 			"a pool belongs to the process that opened it, and does not travel");
 	case COVEY_KIND_FUTURE:
 		return cvy_refuse(path, error,
-				  "a future belongs to the process that submitted it, and does not "
-				  "travel; its result does");
+		                  "a future belongs to the process that submitted it, and does not "
+		                  "travel; its result does");
 	case COVEY_KIND_TASK:
 		return cvy_refuse(path, error,
-				  "a task is the running worker's, and does not travel");
+		                  "a task is the running worker's, and does not travel");
 	default:
 		return cvy_refuse(path, error,
-				  "its kind, %d, is unknown to covey %s: the program was made with "
-				  "a newer header",
-				  (int)kind, covey_version());
+		                  "its kind, %d, is unknown to covey %s: the program was made with "
+		                  "a newer header",
+		                  (int)kind, covey_version());
 	}
 }
 
@@ -124,7 +124,7 @@ int cvy_unexpected(const struct cvy_path *path, const char *expected, const msgp
 		break;
 	case MSGPACK_OBJECT_EXT:
 		snprintf(words, sizeof words, "extension %d of %u bytes", found->via.ext.type,
-			 found->via.ext.size);
+		         found->via.ext.size);
 		break;
 	}
 	return cvy_refuse(path, EBADMSG, "expected %s, found %s", expected, words);

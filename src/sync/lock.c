@@ -64,8 +64,8 @@ static int wait_for(struct cvy_object *object, uint64_t id, enum cvy_kind kind, 
 	int rc;
 
 	if (timeout_ms == 0)
-		return cvy_timed_out(0, "%s: held by another (pid %d)", cvy_title(name, object, kind),
-		                     (int)holder(object));
+		return cvy_timed_out(0, "%s: held by another (pid %d)",
+		                     cvy_title(name, object, kind), (int)holder(object));
 	if (self)
 		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
 	rc = cvy_mutex_lock(&object->mutex, cvy_deadline(timeout_ms));
@@ -88,11 +88,13 @@ static int not_ours(struct cvy_object *object, enum cvy_kind kind)
 
 	cvy_title(name, object, kind);
 	if (pid == getpid())
-		return cvy_fail(EPERM, "%s: released by a thread that does not hold it; another "
-		                       "thread of this process does",
+		return cvy_fail(EPERM,
+		                "%s: released by a thread that does not hold it; another "
+		                "thread of this process does",
 		                name);
 	if (pid)
-		return cvy_fail(EPERM, "%s: released by a process that does not hold it; pid %d does",
+		return cvy_fail(EPERM,
+		                "%s: released by a process that does not hold it; pid %d does",
 		                name, (int)pid);
 	return cvy_fail(EPERM, "%s: released, but nobody holds it", name);
 }
@@ -100,9 +102,8 @@ static int not_ours(struct cvy_object *object, enum cvy_kind kind)
 /* owner_tid names the calling thread only while it holds the mutex: only a holder writes it. */
 static inline int give_back(struct cvy_object *object, enum cvy_kind kind)
 {
-	if (__builtin_expect(atomic_load_explicit(&object->owner_tid, memory_order_relaxed) !=
-	                             cvy_tid(),
-	                     0))
+	if (__builtin_expect(
+		    atomic_load_explicit(&object->owner_tid, memory_order_relaxed) != cvy_tid(), 0))
 		return not_ours(object, kind);
 	atomic_store_explicit(&object->owner_tid, 0, memory_order_relaxed);
 	atomic_store_explicit(&object->owner, 0, memory_order_relaxed);
@@ -126,7 +127,8 @@ static int destroy(uint64_t id, const struct cvy_kind_ops *ops)
 	if (rc == 1)
 		cvy_mutex_mended(&object->mutex);
 	else if (rc < 0 && rc != -EDEADLK)
-		return cvy_fail(-rc, "%s: %s", cvy_title(name, object, ops->kind), covey_strerror(rc));
+		return cvy_fail(-rc, "%s: %s", cvy_title(name, object, ops->kind),
+		                covey_strerror(rc));
 	if (cvy_object_is(object, id, ops->kind)) {
 		atomic_store(&object->owner_tid, 0);
 		atomic_store(&object->owner, 0);

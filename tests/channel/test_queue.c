@@ -40,11 +40,11 @@ static int message_is(const unsigned char *from, size_t len, unsigned n)
 
 static void messages_of_any_size_come_whole_and_in_order(void **state)
 {
-	static const size_t sizes[] = {0,    1,    8,     31,    32,     33,     63,     64,
-	                               65,   4095, 4096,  4097,  12288,  65536,  100001, 1 << 20,
-	                               5000, 0,    9 << 20, 17 << 20, 3, 4 << 20};
+	static const size_t sizes[] = {
+		0,    1,     8,     31,     32,      33,   63, 64,      65,       4095, 4096,
+		4097, 12288, 65536, 100001, 1 << 20, 5000, 0,  9 << 20, 17 << 20, 3,    4 << 20};
 	enum { N = sizeof sizes / sizeof *sizes };
-	unsigned char *buf = malloc(17 << 20);
+	unsigned char *buf = malloc((17 << 20) + 1);
 	covey_queue q = new_queue(NULL);
 
 	for (unsigned round = 0; round < 3; round++) {
@@ -540,8 +540,7 @@ static void random_kills_tear_and_wedge_nothing(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		stream.who = (uint32_t)i;
-		assert_int_equal(
-			covey_start(&p[i], send_stream, &stream, .method = COVEY_FORK), 0);
+		assert_int_equal(covey_start(&p[i], send_stream, &stream, .method = COVEY_FORK), 0);
 	}
 	for (int round = 0; round < 300; round++) {
 		int victim = (int)((seed = seed * 1103515245 + 12345) >> 16) % 3;
@@ -593,8 +592,8 @@ static void memory_of_large_messages_is_given_back(void **state)
 
 static covey_method by_fork = COVEY_FORK, by_spawn = COVEY_SPAWN, by_server = COVEY_FORKSERVER;
 
-#define UNDER_EVERY_METHOD(test)                                                                   \
-	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn),    \
+#define UNDER_EVERY_METHOD(test)                                                                \
+	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn), \
 		HARNESS_TEST_WITH(test, "forkserver", &by_server)
 
 static const struct harness_test tests[] = {

@@ -132,7 +132,8 @@ int main(int argc, char **argv)
 		struct pollfd poll_fds[JOBS_MAX];
 		struct result r;
 
-		while (running < (unsigned)covey_cpu_count() && running < JOBS_MAX && next < crash_case_count) {
+		while (running < (unsigned)covey_cpu_count() && running < JOBS_MAX &&
+		       next < crash_case_count) {
 			if (wanted(&crash_cases[next], argv + at, argc - at))
 				jobs[running++] = start(&crash_cases[next], stride, next);
 			next++;

@@ -387,7 +387,8 @@ void sweep(const struct crash_case *c, long stride, struct result *result)
 	if (covey_usage_get(&usage) < 0)
 		return;
 	snprintf(result->name, sizeof result->name, "%s", c->name);
-	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	             0);
 	if (board == MAP_FAILED)
 		return;
 	/* Once unharmed, so that what is kept for good (control blocks) is there. */

@@ -23,13 +23,13 @@
 
 /* Shared between the sweeper and its children of one case; zeroed before each kill. */
 struct board {
-	volatile int phase;         /* of the victim: 1 inside the call, 2 beyond it */
-	volatile int done[HELPERS]; /* by each helper when its call returned */
-	volatile int rc[HELPERS];   /* what it returned */
+	volatile int phase;             /* of the victim: 1 inside the call, 2 beyond it */
+	volatile int done[HELPERS];     /* by each helper when its call returned */
+	volatile int rc[HELPERS];       /* what it returned */
 	volatile uint32_t got[HELPERS]; /* the message it got */
-	volatile int checked;       /* by the checker when all was well */
-	volatile int torn;          /* by anyone who meets a torn message */
-	char why[200];              /* by the checker otherwise */
+	volatile int checked;           /* by the checker when all was well */
+	volatile int torn;              /* by anyone who meets a torn message */
+	char why[200];                  /* by the checker otherwise */
 };
 
 /* What a case works on; made anew before each kill. */
@@ -43,11 +43,11 @@ struct world {
 struct crash_case {
 	const char *name;
 	void (*setup)(struct world *);
-	void (*call)(struct world *);          /* the victim's */
-	int sleepers;                          /* helpers that sleep before the victim begins */
+	void (*call)(struct world *); /* the victim's */
+	int sleepers;                 /* helpers that sleep before the victim begins */
 	int (*sleeper)(struct world *, uint32_t *got);
-	bool contended;                        /* another makes the call while the victim holds a lock */
-	bool sleeps;                           /* the victim itself sleeps; the waker then goes */
+	bool contended; /* another makes the call while the victim holds a lock */
+	bool sleeps;    /* the victim itself sleeps; the waker then goes */
 	int (*waker)(struct world *, uint32_t *got);
 	/* Runs in a survivor: 0, or why not. Helpers that should have gone on already have. */
 	const char *(*check)(struct world *, const struct board *);

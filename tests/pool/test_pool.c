@@ -93,7 +93,7 @@ static void typed_tasks_return_their_results(void **state)
 
 static void arguments_and_results_of_any_size(void **state)
 {
-	static const size_t sizes[] = {0,    1,    47,   48,     49,      128,     129,
+	static const size_t sizes[] = {0,    1,    47,    48,     49,      128,      129,
 	                               4096, 5000, 65536, 131073, 1 << 20, 40 << 20, 64};
 	covey_pool *pool = open_pool(state, 2);
 	unsigned char *in = malloc(40 << 20), *out = malloc(40 << 20);
@@ -191,7 +191,8 @@ static void what_has_not_started_can_be_cancelled(void **state)
 	covey_pool *pool = open_pool(state, 1);
 	struct gate gate = new_gate();
 	covey_future *busy = covey_submit(pool, wait_for, gate.says, gate.gate);
-	covey_future *waiting = covey_submit(pool, square, 3), *last = covey_submit(pool, square, 4);
+	covey_future *waiting = covey_submit(pool, square, 3),
+		     *last = covey_submit(pool, square, 4);
 	covey_failure failure;
 	uint64_t n;
 	int i;
@@ -281,7 +282,8 @@ static void as_completed_hands_out_each_once(void **state)
 	}
 	while ((f = covey_as_completed(pool, COVEY_FOREVER))) {
 		assert_int_equal(covey_result(f, &n, 0), 0);
-		assert_int_equal(n, (uintptr_t)covey_future_data(f) * (uintptr_t)covey_future_data(f));
+		assert_int_equal(n,
+		                 (uintptr_t)covey_future_data(f) * (uintptr_t)covey_future_data(f));
 		sum += n;
 		count++;
 		covey_future_free(f);
@@ -533,9 +535,10 @@ static void a_crash_costs_the_one_task(void **state)
 	int i;
 
 	for (i = 0; i < 60; i++)
-		f[i] = i % 10 == 5 ? covey_submit(pool, die_by, i == 5    ? SIGKILL
-		                                               : i == 15  ? 0
-		                                                          : SIGSEGV)
+		f[i] = i % 10 == 5 ? covey_submit(pool, die_by,
+		                                  i == 5    ? SIGKILL
+		                                  : i == 15 ? 0
+		                                            : SIGSEGV)
 		                   : covey_submit(pool, square, (uint64_t)i);
 	for (i = 0; i < 60; i++) {
 		if (i % 10 != 5) {
@@ -545,8 +548,7 @@ static void a_crash_costs_the_one_task(void **state)
 			assert_int_equal(covey_result(f[i], &n, COVEY_FOREVER), -EOWNERDEAD);
 			assert_int_equal(covey_future_failure(f[i], &failure), 0);
 			assert_int_equal(failure.kind, COVEY_WORKER_DIED);
-			assert_int_equal(failure.signal,
-			                 i == 5 ? SIGKILL : i == 15 ? 0 : SIGSEGV);
+			assert_int_equal(failure.signal, i == 5 ? SIGKILL : i == 15 ? 0 : SIGSEGV);
 			assert_int_equal(failure.code, i == 15 ? 3 : 0);
 			assert_true(failure.pid > 1);
 			assert_non_null(strstr(failure.words, "task 'die_by': worker 'test-"));
@@ -606,7 +608,8 @@ static void random_kills_lose_no_task(void **state)
 		f[i] = covey_submit(pool, square, i);
 		assert_non_null(f[i]);
 		if (i % 500 == 499) {
-			/* A worker tells its pid, and is killed in the middle of what it does then. */
+			/* A worker tells its pid, and is killed in the middle of what it does then.
+			 */
 			covey_future *who = covey_submit(pool, pid_of_worker, 0);
 			int pid;
 
@@ -715,8 +718,8 @@ static struct flavour by_threads = {COVEY_THREADS, 0}, by_fork = {COVEY_PROCESSE
 		      by_spawn = {COVEY_PROCESSES, COVEY_SPAWN},
 		      by_server = {COVEY_PROCESSES, COVEY_FORKSERVER};
 
-#define BY_PROCESSES(test)                                                                         \
-	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn),    \
+#define BY_PROCESSES(test)                                                                      \
+	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn), \
 		HARNESS_TEST_WITH(test, "forkserver", &by_server)
 #define BY_ALL(test) HARNESS_TEST_WITH(test, "threads", &by_threads), BY_PROCESSES(test)
 

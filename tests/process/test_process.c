@@ -261,7 +261,8 @@ static int grow_tree(const void *arg, size_t len)
 	int pid = getpid();
 
 	covey_put(t.says, &pid, COVEY_FOREVER);
-	if (t.depth-- > 0 && covey_start(&p, grow_tree, &t, .method = t.method, .daemon = t.daemon) < 0)
+	if (t.depth-- > 0 &&
+	    covey_start(&p, grow_tree, &t, .method = t.method, .daemon = t.daemon) < 0)
 		return 1;
 	for (;;)
 		pause();
@@ -336,7 +337,8 @@ static void what_is_printed_is_printed_once(void **state)
 	}
 	close(ends[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	for (ssize_t n, used = 0; (n = read(ends[0], text + used, sizeof text - 1 - (size_t)used)) > 0;)
+	for (ssize_t n, used = 0;
+	     (n = read(ends[0], text + used, sizeof text - 1 - (size_t)used)) > 0;)
 		used += n;
 	close(ends[0]);
 	assert_string_equal(text, "[parent before][child one][parent after]");
@@ -514,8 +516,8 @@ static void freed_handles_leave_no_zombies(void **state)
 
 static covey_method by_fork = COVEY_FORK, by_spawn = COVEY_SPAWN, by_server = COVEY_FORKSERVER;
 
-#define UNDER_EVERY_METHOD(test)                                                                   \
-	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn),    \
+#define UNDER_EVERY_METHOD(test)                                                                \
+	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn), \
 		HARNESS_TEST_WITH(test, "forkserver", &by_server)
 
 static const struct harness_test tests[] = {

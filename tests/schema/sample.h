@@ -65,11 +65,11 @@ typedef struct sample {
 } sample;
 
 COVEY_SCHEMA_OF(sample, sample, flag, letter, i8, u8, i16, u16, i32, u32, i64, u64, color, real32,
-		real64, name, note, code, digest, fixed, words, fn, COVEY_FUNCTION(handler),
-		COVEY_NESTED(tag, tag), COVEY_NESTED(pair, tag), COVEY_NESTED(list, node),
-		COVEY_COUNTED(values, n_values), COVEY_COUNTED(lines, n_lines),
-		COVEY_COUNTED_OF(tags, n_tags, tag), COVEY_BYTES(blob, n_blob),
-		COVEY_COUNTED(few, n_few), COVEY_COUNTED_OF(some, n_some, tag),
-		COVEY_COUNTED(xs, n_points), COVEY_COUNTED(ys, n_points))
+                real64, name, note, code, digest, fixed, words, fn, COVEY_FUNCTION(handler),
+                COVEY_NESTED(tag, tag), COVEY_NESTED(pair, tag), COVEY_NESTED(list, node),
+                COVEY_COUNTED(values, n_values), COVEY_COUNTED(lines, n_lines),
+                COVEY_COUNTED_OF(tags, n_tags, tag), COVEY_BYTES(blob, n_blob),
+                COVEY_COUNTED(few, n_few), COVEY_COUNTED_OF(some, n_some, tag),
+                COVEY_COUNTED(xs, n_points), COVEY_COUNTED(ys, n_points))
 
 #endif

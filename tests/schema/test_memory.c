@@ -47,15 +47,15 @@ static void make_sample(sample *s)
 	static struct tag tags[] = {{"a", 1}, {"b", 2}};
 
 	*s = (sample){.name = "name",
-		      .words = {"one", "two"},
-		      .lines = lines,
-		      .n_lines = 3,
-		      .tags = tags,
-		      .n_tags = 2,
-		      .blob = blob,
-		      .n_blob = sizeof blob,
-		      .some = {{"s", 3}},
-		      .n_some = 1};
+	              .words = {"one", "two"},
+	              .lines = lines,
+	              .n_lines = 3,
+	              .tags = tags,
+	              .n_tags = 2,
+	              .blob = blob,
+	              .n_blob = sizeof blob,
+	              .some = {{"s", 3}},
+	              .n_some = 1};
 }
 
 static void pack_without_memory_fails_clean(void **state)

@@ -36,7 +36,7 @@ static void a_lock_is_refused_by_name(void **state)
 
 	assert_refused(chat, &c, EINVAL, "chat.lock: ");
 	assert_string_equal(covey_errmsg(),
-			    "chat.lock: a lock goes to a process as an argument, not in a message");
+	                    "chat.lock: a lock goes to a process as an argument, not in a message");
 }
 
 struct handles {
@@ -181,23 +181,23 @@ static void over_4_gib_is_refused(void **state)
 		size_t len;
 	} b = {"only a few", (size_t)1 << 32};
 	const covey_field field = {.name = "data",
-				   .offset = 0,
-				   .size = sizeof(char *),
-				   .type = COVEY_TYPE_(COVEY_KIND_BYTE, char),
-				   .shape = COVEY_SHAPE_COUNTED,
-				   .count_offset = sizeof(char *),
-				   .count_type = COVEY_TYPE_(COVEY_KIND_UINT, size_t)};
+	                           .offset = 0,
+	                           .size = sizeof(char *),
+	                           .type = COVEY_TYPE_(COVEY_KIND_BYTE, char),
+	                           .shape = COVEY_SHAPE_COUNTED,
+	                           .count_offset = sizeof(char *),
+	                           .count_type = COVEY_TYPE_(COVEY_KIND_UINT, size_t)};
 	const covey_schema big = {.version = COVEY_SCHEMA_VERSION,
-				  .count = 1,
-				  .name = "big",
-				  .size = sizeof b,
-				  .fields = &field};
+	                          .count = 1,
+	                          .name = "big",
+	                          .size = sizeof b,
+	                          .fields = &field};
 	void *bytes;
 	size_t len;
 
 	assert_int_equal(covey_schema_pack(&big, &b, &bytes, &len), -EMSGSIZE);
 	assert_string_equal(covey_errmsg(),
-			    "big.data: 4294967296 bytes, over MessagePack's 4294967295");
+	                    "big.data: 4294967296 bytes, over MessagePack's 4294967295");
 }
 
 static void a_cycle_is_refused(void **state)
@@ -250,7 +250,7 @@ static void a_count_that_is_listed_is_refused(void **state)
 	struct counted c = {NULL, 0};
 
 	assert_refused(counted, &c, EINVAL,
-		       "counted: field 'n' is, or holds, the count of 'values'");
+	               "counted: field 'n' is, or holds, the count of 'values'");
 	assert_int_equal(covey_unpack(counted, "\x80", 1, &c), -EINVAL);
 }
 

@@ -236,7 +236,7 @@ struct shapes {
 	int (*handler)(int);
 };
 COVEY_SCHEMA(shapes, yes, text, raw, numbers, none, COVEY_COUNTED(data, len),
-	     COVEY_COUNTED_OF(chats, n, chat), real, fn, COVEY_FUNCTION(handler))
+             COVEY_COUNTED_OF(chats, n, chat), real, fn, COVEY_FUNCTION(handler))
 
 static void shapes_look_as_documented(void **state)
 {
@@ -253,14 +253,14 @@ static void shapes_look_as_documented(void **state)
 				   "\xa2"
 				   "fn\xd8\x66";
 	struct shapes s = {.yes = true,
-			   .text = "hi",
-			   .raw = {1, 2},
-			   .numbers = {-1, 5},
-			   .data = (unsigned char *)"z",
-			   .len = 1,
-			   .chats = &(struct chat){NULL, 1},
-			   .n = 1,
-			   .real = 1};
+	                   .text = "hi",
+	                   .raw = {1, 2},
+	                   .numbers = {-1, 5},
+	                   .data = (unsigned char *)"z",
+	                   .len = 1,
+	                   .chats = &(struct chat){NULL, 1},
+	                   .n = 1,
+	                   .real = 1};
 	void *bytes;
 	size_t len;
 	const char *handler;

@@ -284,7 +284,8 @@ static void dump(FILE *out, pid_t pid, int depth)
 	if (!read_text(path, text, sizeof text))
 		text[0] = 0;
 	text[strcspn(text, "\n")] = 0;
-	fprintf(out, "%*s%d %s %c syscall %s\n", depth * 2, "", (int)pid, name, state_of(pid), text);
+	fprintf(out, "%*s%d %s %c syscall %s\n", depth * 2, "", (int)pid, name, state_of(pid),
+	        text);
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
 	if (depth > 5 || !read_text(path, text, sizeof text))
 		return;
@@ -378,7 +379,10 @@ static enum outcome run(const struct harness_test *test, const char *name, bool 
 		outcome = FAILED;
 	}
 	if (outcome != PASSED || verbose) {
-		printf("%s %s\n", outcome == PASSED ? "ok  " : outcome == FAILED ? "FAIL" : "skip",
+		printf("%s %s\n",
+		       outcome == PASSED   ? "ok  "
+		       : outcome == FAILED ? "FAIL"
+		                           : "skip",
 		       name);
 		rewind(said);
 		while (fgets(line, sizeof line, said))

@@ -36,13 +36,19 @@ struct harness_test {
 	const void *parameter;
 };
 
-#define HARNESS_TEST(fn)                 {#fn, NULL, fn, NULL}
-#define HARNESS_TEST_WITH(fn, label, p)  {#fn, label, fn, p}
-#define HARNESS_MAIN(tests)                                                                        \
-	int main(int argc, char **argv)                                                            \
-	{                                                                                          \
-		covey_init(argc, argv);                                                            \
-		return harness_main(argc, argv, tests, sizeof(tests) / sizeof *(tests));           \
+#define HARNESS_TEST(fn)            \
+	{                           \
+#fn, NULL, fn, NULL \
+	}
+#define HARNESS_TEST_WITH(fn, label, p) \
+	{                               \
+#fn, label, fn, p       \
+	}
+#define HARNESS_MAIN(tests)                                                              \
+	int main(int argc, char **argv)                                                  \
+	{                                                                                \
+		covey_init(argc, argv);                                                  \
+		return harness_main(argc, argv, tests, sizeof(tests) / sizeof *(tests)); \
 	}
 
 int harness_main(int argc, char **argv, const struct harness_test *tests, size_t count);
@@ -53,12 +59,12 @@ void harness_skip(const char *why) __attribute__((noreturn));
 void harness_objects_stay(void);
 
 /* Waits until an expression holds; fails the test where it does not within the test's time. */
-#define HARNESS_EVENTUALLY(expr)                                                                   \
-	do {                                                                                       \
-		struct harness_patience patience_ = {0};                                           \
-		while (!(expr))                                                                    \
-			if (!harness_wait(&patience_))                                             \
-				fail_msg("%s did not come true", #expr);                           \
+#define HARNESS_EVENTUALLY(expr)                                         \
+	do {                                                             \
+		struct harness_patience patience_ = {0};                 \
+		while (!(expr))                                          \
+			if (!harness_wait(&patience_))                   \
+				fail_msg("%s did not come true", #expr); \
 	} while (0)
 struct harness_patience {
 	int64_t until;

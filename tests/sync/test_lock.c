@@ -439,8 +439,8 @@ static void slots_are_used_again(void **state)
 
 static covey_method by_fork = COVEY_FORK, by_spawn = COVEY_SPAWN, by_server = COVEY_FORKSERVER;
 
-#define UNDER_EVERY_METHOD(test)                                                                   \
-	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn),    \
+#define UNDER_EVERY_METHOD(test)                                                                \
+	HARNESS_TEST_WITH(test, "fork", &by_fork), HARNESS_TEST_WITH(test, "spawn", &by_spawn), \
 		HARNESS_TEST_WITH(test, "forkserver", &by_server)
 
 static const struct harness_test tests[] = {
