@@ -35,7 +35,7 @@ int cvy_start_worker(covey_pool *pool, uint32_t index)
 	char name[COVEY_NAME_MAX + 1];
 	struct cvy_proc *proc;
 	covey_fn fn;
-	uint32_t slot;
+	uint32_t slot = 0;
 	int rc;
 
 	snprintf(name, sizeof name, "%.*s-%u", COVEY_NAME_MAX - 6,
