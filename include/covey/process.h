@@ -56,7 +56,8 @@ typedef struct covey_process_opts {
  * Starts a process that runs fn on a copy of len bytes of arg. On success the
  * child has reached covey and found its function; what hinders it before that
  * is the caller's error here. opts may be NULL. *p is the caller's, to be
- * freed. Blocks while the child comes up.
+ * freed; with p NULL the process is started and left to itself, and waited for
+ * at exit. Blocks while the child comes up.
  * -ENOTSUP: spawn or forkserver without covey_init. -EINVAL: fn cannot travel,
  * unknown method. -ENAMETOOLONG. -ENOMEM: quota. -EAGAIN: no more processes
  * allowed (RLIMIT_NPROC, pids cgroup). -EMFILE, -ENFILE. -ENOENT: the child

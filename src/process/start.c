@@ -231,9 +231,11 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 		return rc;
 	}
 	cvy_exit_install();
+	p->freed = !out;
 	cvy_children_add(p);
 	cvy_log(COVEY_LOG_INFO, "process '%s' (pid %d) started by %s", p->name, (int)p->pid,
 	        covey_method_name(method));
-	*out = p;
+	if (out)
+		*out = p;
 	return 0;
 }
