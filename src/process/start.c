@@ -195,9 +195,8 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 
 	if (rc < 0)
 		return rc;
-	if (!out || (len && !arg))
-		return cvy_fail(EINVAL,
-		                "process: no place for the handle, or no argument, was given");
+	if (len && !arg)
+		return cvy_fail(EINVAL, "process: no argument was given");
 	method = opts.method ? opts.method : covey_default_method();
 	if (method < COVEY_FORK || method > COVEY_FORKSERVER)
 		return cvy_fail(EINVAL, "process: %d is no start method", (int)method);
