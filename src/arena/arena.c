@@ -15,7 +15,7 @@
 
 /* The address space to ask for; where it is not to be had, half of it, and so on. */
 #if CVY_THREAD_SANITIZER
-#define SIZE_MOST (UINT64_C(64) << 30) /* its shadow memory leaves a program little room */
+#define SIZE_MOST (UINT64_C(256) << 30) /* its shadow memory leaves a program little room */
 #else
 #define SIZE_MOST (UINT64_C(2) << 40)
 #endif

@@ -28,17 +28,28 @@ int cvy_mutex_init(pthread_mutex_t *mutex)
 	return -error;
 }
 
+#if CVY_THREAD_SANITIZER
+void __tsan_mutex_pre_lock(void *mutex, unsigned flags);
+void __tsan_mutex_post_lock(void *mutex, unsigned flags, int recursion);
+#endif
+
 /* Sleeps on the mutex until a time on the monotonic clock; an errno. */
 static int sleep_on(pthread_mutex_t *mutex, int64_t until)
 {
 #if CVY_THREAD_SANITIZER
-	/* It does not know pthread_mutex_clocklock, and would take the lock for unlocked. */
-	struct timespec at;
+	/* It does not know pthread_mutex_clocklock, nor that EOWNERDEAD means locked. */
 	int64_t left = until - cvy_now();
+	struct timespec at;
+	int error;
 
 	clock_gettime(CLOCK_REALTIME, &at);
 	at = cvy_timespec((int64_t)at.tv_sec * 1000 * CVY_MS + at.tv_nsec + (left > 0 ? left : 0));
-	return pthread_mutex_timedlock(mutex, &at);
+	error = pthread_mutex_timedlock(mutex, &at);
+	if (error == EOWNERDEAD) {
+		__tsan_mutex_pre_lock(mutex, 0);
+		__tsan_mutex_post_lock(mutex, 0, 0);
+	}
+	return error;
 #else
 	struct timespec at = cvy_timespec(until);
 

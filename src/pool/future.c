@@ -189,6 +189,9 @@ int covey_future_failure(covey_future *f, covey_failure *failure)
 	pthread_mutex_lock(&f->pool->lock);
 	cvy_drain(f->pool);
 	failure->pid = f->pid;
+	/* Done, but its worker is still about to tell. */
+	if (!f->drained && STATE_WORKER(state))
+		failure->pid = f->pool->crew[STATE_WORKER(state) - 1].pid;
 	pthread_mutex_unlock(&f->pool->lock);
 	switch (STATUS(state)) {
 	case TASK_FAILED:
