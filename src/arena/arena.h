@@ -191,9 +191,10 @@ enum cvy_proc_state {
  * A process of the family. Slot 0 is not used; the root is slot 1.
  *
  * state       FREE to STARTING by the starter under the table lock; to RUNNING
- *             by the process; to ENDED by whoever reaps it, once exit_status is
- *             written; to FREE by its parent (or a sweep, when both are dead).
- *             A futex word: waiters for RUNNING and ENDED sleep on it.
+ *             by the process; to ENDED by whoever reaps it, under the table lock,
+ *             once exit_status is written; to FREE likewise by its parent (or a
+ *             sweep, when both are dead). A futex word: waiters for RUNNING
+ *             and ENDED sleep on it.
  * generation  one up at each FREE to STARTING.
  * pid, start  by the process itself before RUNNING (the starter may write the
  *             same pid first).
@@ -232,13 +233,17 @@ _Static_assert(sizeof(struct cvy_proc) == 512, "a process slot is 512 bytes");
 /* Takes a slot with state STARTING and the caller as parent. *index out. -EAGAIN: none free. */
 int cvy_proc_new(const char *name, uint32_t *index);
 void cvy_proc_free(uint32_t index);
+/* Records how its process ended and wakes who waits for it, unless the slot is another's by now. */
+void cvy_proc_end(uint32_t index, uint32_t generation, int status);
 struct cvy_proc *cvy_proc(uint32_t index); /* NULL when out of range */
-extern uint32_t cvy_self_slot;
+extern _Atomic uint32_t cvy_self_slot;
 uint32_t cvy_self_register(void);
 /* The calling process's slot; a process forked outside covey gets one here. 0: no family. */
 static inline uint32_t cvy_self(void)
 {
-	return __builtin_expect(cvy_self_slot != 0, 1) ? cvy_self_slot : cvy_self_register();
+	uint32_t slot = atomic_load_explicit(&cvy_self_slot, memory_order_relaxed);
+
+	return __builtin_expect(slot != 0, 1) ? slot : cvy_self_register();
 }
 void cvy_self_set(uint32_t index); /* in a child covey started; sets pid, start, RUNNING */
 /* Whether the process in the slot is alive, by pid and start time; zombies are not. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-uint32_t cvy_self_slot;
+_Atomic uint32_t cvy_self_slot;
 
 static uint32_t parent_slot; /* of a process forked outside covey: its parent's */
 
@@ -74,7 +74,11 @@ static void sweep(void)
 		struct cvy_proc *proc = cvy_proc(i);
 		uint32_t state = atomic_load(&proc->state);
 
-		if (state == CVY_PROC_FREE || cvy_proc_alive(i, proc->generation))
+		if (state == CVY_PROC_FREE)
+			continue;
+		/* One that has no pid yet is as alive as its starter. */
+		if (cvy_proc_alive(i, proc->generation) &&
+		    (atomic_load(&proc->pid) || proc->unmanaged))
 			continue;
 		if (proc->unmanaged || !cvy_proc_alive(proc->parent, proc->parent_generation))
 			release(proc);
@@ -142,12 +146,33 @@ int cvy_proc_new(const char *name, uint32_t *index)
 	return rc < 0 ? rc : take(name, cvy_self(), index);
 }
 
+void cvy_proc_end(uint32_t index, uint32_t generation, int status)
+{
+	struct cvy_proc *proc = cvy_proc(index);
+	uint32_t state;
+
+	if (!proc || lock_procs(cvy_header()) < 0)
+		return;
+	state = atomic_load(&proc->state);
+	if (proc->generation == generation && state != CVY_PROC_FREE && state != CVY_PROC_ENDED) {
+		atomic_store(&proc->exit_status, status);
+		atomic_store(&proc->state, CVY_PROC_ENDED);
+		cvy_futex_wake(&proc->state, INT32_MAX);
+	}
+	cvy_mutex_unlock(&cvy_header()->proc_lock);
+}
+
 void cvy_proc_free(uint32_t index)
 {
 	struct cvy_proc *proc = cvy_proc(index);
 
-	if (proc)
-		release(proc);
+	if (!proc)
+		return;
+	cvy_region_free(&proc->arg); /* outside the lock: it may be much */
+	if (lock_procs(cvy_header()) < 0)
+		return;
+	release(proc);
+	cvy_mutex_unlock(&cvy_header()->proc_lock);
 }
 
 static void in_forked_child(void)

@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to children when the program ends by its own will. */
+/* What happens to children and helpers when the program ends by its own will. */
 #include "process/internal.h"
 
 #include <stdlib.h>
 
-static uint32_t installed_in;
+static _Atomic uint32_t installed_in;
 
 static void at_exit(void)
 {
 	/* A child that calls exit runs the handlers that its parent installed. */
-	if (installed_in == cvy_incarnation())
-		cvy_children_end();
+	if (atomic_load(&installed_in) == cvy_incarnation())
+		cvy_process_end();
+}
+
+static void install(void)
+{
+	atexit(at_exit);
 }
 
 void cvy_exit_install(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_mutex_lock(&lock);
-	if (!installed_in)
-		atexit(at_exit);
-	installed_in = cvy_incarnation();
-	pthread_mutex_unlock(&lock);
+	pthread_once(&once, install);
+	atomic_store(&installed_in, cvy_incarnation());
+}
+
+void cvy_process_end(void)
+{
+	cvy_children_end();
+	cvy_forkserver_close();
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* covey_init, the program's start method, and the threads that are covey's own. */
+/* covey_init, the program's start method, the threads that are covey's own, and forked children. */
 #include "process/internal.h"
-
-#include <stdio.h>
 
 static _Atomic int program_method; /* COVEY_METHOD_DEFAULT: by the number of threads */
 static _Atomic int own_threads;
 
+/* A forked child has one thread, and none of what its parent started. */
 static void in_forked_child(void)
 {
 	atomic_store(&own_threads, 0);
+	cvy_children_forked();
+	cvy_forkserver_forked();
+	cvy_nurseries_forked();
 }
 
 static void install(void)
@@ -17,12 +19,25 @@ static void install(void)
 	cvy_at_fork_child(in_forked_child);
 }
 
-void cvy_own_thread(int delta)
+void cvy_process_hook(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, install);
+}
+
+void cvy_own_thread(int delta)
+{
+	cvy_process_hook();
 	atomic_fetch_add(&own_threads, delta);
+}
+
+int cvy_program_threads(void)
+{
+	/* The thread sanitizer has a thread of its own, idle when we fork. */
+	int n = cvy_thread_count() - atomic_load(&own_threads) - CVY_THREAD_SANITIZER;
+
+	return n < 1 ? 1 : n;
 }
 
 int covey_init(int argc, char **argv)
@@ -53,21 +68,24 @@ int covey_configure_v(const covey_config *given, size_t size)
 		if (rc < 0)
 			return rc;
 	}
-	atomic_store(&program_method, (int)config.method);
+	cvy_program_method_set(config.method);
 	return 0;
 }
 
-int cvy_program_threads(void)
+covey_method cvy_program_method(void)
 {
-	/* The thread sanitizer has a thread of its own, idle when we fork. */
-	int n = cvy_thread_count() - atomic_load(&own_threads) - CVY_THREAD_SANITIZER;
+	return (covey_method)atomic_load(&program_method);
+}
 
-	return n < 1 ? 1 : n;
+void cvy_program_method_set(covey_method method)
+{
+	if (known(method))
+		atomic_store(&program_method, (int)method);
 }
 
 covey_method covey_default_method(void)
 {
-	covey_method method = (covey_method)atomic_load(&program_method);
+	covey_method method = cvy_program_method();
 
 	if (method != COVEY_METHOD_DEFAULT)
 		return method;

@@ -9,16 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
-/* How long to wait for a nursery's record of an end that has already happened. */
-#define RECORD_WAIT (500 * CVY_MS)
+/* How long a daemonic process may take to end after SIGTERM, at the end of its parent. */
+#define GRACE (2000 * CVY_MS)
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct covey_process *list;
-static uint32_t list_incarnation;
 
 static int foreign(const struct covey_process *p)
 {
@@ -32,54 +27,15 @@ static int foreign(const struct covey_process *p)
 	return 0;
 }
 
-/* As waitpid would have told it. */
-static int status_of_code(int code)
-{
-	return code >= 128 ? code << 8 : (code & 0xff) << 8;
-}
-
-int cvy_proc_reap(uint32_t slot, int pidfd)
-{
-	struct cvy_proc *proc = cvy_proc(slot);
-	siginfo_t info = {0};
-	int64_t deadline;
-	int rc, code;
-
-	do
-		rc = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
-	while (rc < 0 && errno == EINTR);
-	if (rc == 0 && info.si_pid) {
-		if (info.si_code == CLD_EXITED)
-			return (info.si_status & 0xff) << 8;
-		return info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
-	}
-	if (!proc)
-		return -1;
-	/* Somebody else reaps it: the nursery that forked it, or the program itself. */
-	deadline = cvy_now() + RECORD_WAIT;
-	for (;;) {
-		uint32_t state = atomic_load(&proc->state);
-
-		if (state == CVY_PROC_ENDED)
-			return atomic_load(&proc->exit_status);
-		code = atomic_load(&proc->exit_code);
-		if (code >= 0)
-			return status_of_code(code);
-		if (cvy_now() >= deadline)
-			return -1;
-		cvy_futex_wait(&proc->state, state, cvy_now() + 20 * CVY_MS);
-	}
-}
-
 /* Learns how it ended, once it has; with p->lock held. */
 static void settle(struct covey_process *p)
 {
-	struct cvy_proc *proc = cvy_proc(p->slot);
 	int status;
 
 	if (atomic_load(&p->status) != -1)
 		return;
-	status = cvy_proc_reap(p->slot, p->pidfd);
+	status = cvy_proc_reap_within(p->slot, p->pidfd,
+	                              cvy_forkserver_lives(p->server) ? RECORD_WAIT : 0);
 	if (status == -1) {
 		status = SIGKILL; /* nobody lives who could know better */
 		cvy_log(COVEY_LOG_WARN,
@@ -87,9 +43,9 @@ static void settle(struct covey_process *p)
 		        "too: reported as killed",
 		        p->name, (int)p->pid);
 	}
-	atomic_store(&proc->exit_status, status);
-	atomic_store(&proc->state, CVY_PROC_ENDED);
-	cvy_region_free(&proc->arg);
+	cvy_proc_end(p->slot, p->generation, status);
+	cvy_region_free(
+		&cvy_proc(p->slot)->arg); /* much memory, maybe: not only once it is freed */
 	atomic_store(&p->status, status);
 }
 
@@ -109,6 +65,9 @@ int covey_process_join(covey_process *p, int timeout_ms)
 			pthread_mutex_lock(&p->lock);
 			settle(p);
 			pthread_mutex_unlock(&p->lock);
+		} else if (rc < 0 && errno != EINTR) {
+			return cvy_fail(errno, "process '%s' (pid %d): waiting for it: %s", p->name,
+			                (int)p->pid, covey_strerror(errno));
 		} else if (rc == 0 && (timeout_ms == 0 || cvy_now() >= deadline)) {
 			return cvy_timed_out(timeout_ms, "process '%s' (pid %d): still running",
 			                     p->name, (int)p->pid);
@@ -183,7 +142,8 @@ int covey_process_signal(covey_process *p, int signal)
 	if (rc < 0)
 		return rc;
 	rc = cvy_pidfd_signal(p->pidfd, signal);
-	if (rc == 0 || rc == -ESRCH)
+	/* It may have ended; -EBADF: so early that it never had a pidfd. */
+	if (rc == 0 || rc == -ESRCH || (rc == -EBADF && ended(p)))
 		return 0;
 	return cvy_fail(-rc, "process '%s' (pid %d): signal %d: %s", p->name, (int)p->pid, signal,
 	                covey_strerror(rc));
@@ -199,79 +159,107 @@ int covey_process_kill(covey_process *p)
 	return covey_process_signal(p, SIGKILL);
 }
 
-/* ---- the list: under list_lock; a forked child starts with none */
+/* ---- the list: under list_lock */
 
-static void lock_list(void)
+void cvy_children_forked(void)
 {
-	pthread_mutex_lock(&list_lock);
-	if (list_incarnation != cvy_incarnation()) {
-		list = NULL; /* the handles are the parent's */
-		list_incarnation = cvy_incarnation();
-	}
+	for (struct covey_process *p = list; p; p = p->next)
+		close(p->pidfd);              /* of no use here, and there may be many */
+	list = NULL;                          /* the handles are the parent's */
+	pthread_mutex_init(&list_lock, NULL); /* a thread of the parent may have held it */
 }
 
+void cvy_children_add(struct covey_process *p)
+{
+	pthread_mutex_lock(&list_lock);
+	p->next = list;
+	list = p;
+	pthread_mutex_unlock(&list_lock);
+}
+
+/* Takes it off the list and ends it. */
 static void forget(struct covey_process *p)
 {
+	struct covey_process **at = &list;
+
+	while (*at && *at != p)
+		at = &(*at)->next;
+	if (*at)
+		*at = p->next;
 	cvy_proc_free(p->slot);
 	close(p->pidfd);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
 
-void cvy_children_add(struct covey_process *p)
-{
-	lock_list();
-	p->next = list;
-	list = p;
-	pthread_mutex_unlock(&list_lock);
-}
-
 void cvy_children_sweep(void)
 {
-	struct covey_process **at, *p;
+	struct covey_process *next;
 
-	lock_list();
-	for (at = &list; (p = *at) != NULL;) {
-		if (p->freed && ended(p)) {
-			*at = p->next;
+	pthread_mutex_lock(&list_lock);
+	for (struct covey_process *p = list; p; p = next) {
+		next = p->next;
+		if (p->freed && !p->held && ended(p))
 			forget(p);
-		} else {
-			at = &p->next;
-		}
 	}
 	pthread_mutex_unlock(&list_lock);
 }
 
 void covey_process_free(covey_process *p)
 {
-	struct covey_process **at;
-
-	if (!p)
-		return;
-	if (p->incarnation != cvy_incarnation())
+	if (!p || p->incarnation != cvy_incarnation())
 		return; /* the parent's: its memory here goes with this process */
-	if (!ended(p)) {
-		p->freed = true;
-		return;
-	}
-	lock_list();
-	for (at = &list; *at && *at != p; at = &(*at)->next)
-		;
-	if (*at)
-		*at = p->next;
+	pthread_mutex_lock(&list_lock);
+	p->freed = true;
+	if (!p->held && ended(p))
+		forget(p);
 	pthread_mutex_unlock(&list_lock);
-	forget(p);
+}
+
+/* A child that has not ended, held so that its handle stays; NULL for none. */
+static struct covey_process *hold_running(bool daemon)
+{
+	struct covey_process *p;
+
+	pthread_mutex_lock(&list_lock);
+	for (p = list; p && (p->daemon != daemon || ended(p)); p = p->next)
+		;
+	if (p)
+		p->held++;
+	pthread_mutex_unlock(&list_lock);
+	return p;
+}
+
+static void let_go(struct covey_process *p)
+{
+	pthread_mutex_lock(&list_lock);
+	if (--p->held == 0 && p->freed && ended(p))
+		forget(p);
+	pthread_mutex_unlock(&list_lock);
 }
 
 void cvy_children_end(void)
 {
-	lock_list();
-	for (struct covey_process *p = list; p; p = p->next)
+	struct covey_process *p;
+	int64_t deadline;
+
+	pthread_mutex_lock(&list_lock);
+	for (p = list; p; p = p->next)
 		if (p->daemon && !ended(p))
-			cvy_pidfd_signal(p->pidfd, SIGTERM);
-	for (struct covey_process *p = list; p; p = p->next)
-		covey_process_join(p, COVEY_FOREVER);
+			covey_process_terminate(p);
 	pthread_mutex_unlock(&list_lock);
+	deadline = cvy_now() + GRACE;
+	while ((p = hold_running(false))) {
+		covey_process_join(p, COVEY_FOREVER);
+		let_go(p);
+	}
+	while ((p = hold_running(true))) {
+		if (covey_process_join(p, cvy_poll_ms(deadline)) < 0) {
+			covey_process_kill(p);
+			covey_process_join(p, COVEY_FOREVER);
+		}
+		let_go(p);
+	}
 }
 
 /* ---- infos */
@@ -325,7 +313,7 @@ int covey_active_children(covey_process_info *infos, int cap)
 		return cvy_fail(EINVAL, "process: no place for the answers was given");
 	if (!cvy_family_exists())
 		return 0;
-	lock_list();
+	pthread_mutex_lock(&list_lock);
 	for (struct covey_process *p = list; p; p = p->next) {
 		if (ended(p))
 			continue;

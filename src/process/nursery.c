@@ -3,27 +3,32 @@
  * The nursery: a loop of one thread that forks on request, reaps its children,
  * and writes down how they ended. It holds nothing that is needed after its
  * death: whom it forked lives on, and another one is started.
+ *
+ * A child waits, before it does anything, for one byte, which it is sent once
+ * its client has been answered. So a client that gets no answer knows that
+ * nothing has run, and may ask another nursery.
  */
 #include "process/internal.h"
 
-#include <limits.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Signals that a terminal sends to all: for the program and the children, not for a nursery. */
-static const int shrugged[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE};
+static const int shrugged[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD};
 #define SHRUGGED (sizeof shrugged / sizeof *shrugged)
 
 struct entry {
 	pid_t pid;
 	uint32_t slot;
+	uint32_t generation;
 };
 
 struct nursery {
@@ -52,67 +57,90 @@ static void set_up(struct nursery *n)
 	prctl(PR_SET_NAME, "covey-nursery");
 }
 
-static __attribute__((noreturn)) void become_child(struct nursery *n, uint32_t slot,
+static __attribute__((noreturn)) void become_child(struct nursery *n, int go,
                                                    const struct nursery_request *request,
-                                                   const int *fds, int nfds)
+                                                   const int *fds)
 {
-	int first = request->report ? 1 : 0;
+	int first = request->reports ? 1 : 0;
+	ssize_t told;
+	char byte;
 
-	for (size_t i = 0; i < SHRUGGED; i++)
-		sigaction(shrugged[i], &n->before[i], NULL);
-	sigprocmask(SIG_SETMASK, &n->mask_before, NULL);
 	close(n->sock);
 	close(n->client);
 	close(n->chld);
-	cvy_passed_count = nfds - first;
-	for (int i = first; i < nfds; i++)
-		cvy_passed_fds[i - first] = fds[i];
-	cvy_child_run(slot, first ? fds[0] : -1);
+	do
+		told = read(go, &byte, 1);
+	while (told < 0 && errno == EINTR);
+	if (told != 1)
+		_exit(127);
+	close(go);
+	for (size_t i = 0; i < SHRUGGED; i++)
+		sigaction(shrugged[i], &n->before[i], NULL);
+	sigprocmask(SIG_SETMASK, &n->mask_before, NULL);
+	cvy_program_method_set((covey_method)request->method);
+	cvy_passed_count = (int)request->nfds - first;
+	for (int i = 0; i < cvy_passed_count; i++)
+		cvy_passed_fds[i] = fds[first + i];
+	cvy_child_run(request->slot, request->generation, first ? fds[0] : -1, NULL);
 }
 
-static int make_child(struct nursery *n, const struct nursery_request *request, const int *fds,
-                      int nfds, struct nursery_reply *reply)
+static int make_room(struct nursery *n)
 {
-	struct cvy_proc *proc = cvy_proc(request->slot);
 	struct entry *more;
-	int pidfd;
+
+	if (n->count < n->room)
+		return 0;
+	more = realloc(n->entries, (n->room + 64) * sizeof *more);
+	if (!more)
+		return -ENOMEM;
+	n->entries = more;
+	n->room += 64;
+	return 0;
+}
+
+/* Forks it and tells the client. 0, or -errno: then nothing of it runs, and nobody was told. */
+static int make_child(struct nursery *n, const struct nursery_request *request, const int *fds)
+{
+	struct report reply = {0};
+	int go[2], pidfd, rc = make_room(n);
 	pid_t pid;
 
-	if (!proc || atomic_load(&proc->state) != CVY_PROC_STARTING)
-		return -EINVAL;
-	if (n->count == n->room) {
-		more = realloc(n->entries, (n->room + 64) * sizeof *more);
-		if (!more)
-			return -ENOMEM;
-		n->entries = more;
-		n->room += 64;
-	}
-	pid = fork();
-	if (pid < 0)
+	if (rc < 0)
+		return rc;
+	if (pipe2(go, O_CLOEXEC) < 0)
 		return -errno;
-	if (pid == 0)
-		become_child(n, request->slot, request, fds, nfds);
-	atomic_store(&proc->pid, pid);
-	n->entries[n->count++] = (struct entry){pid, request->slot};
-	pidfd = cvy_pidfd_open(pid); /* ours and not reaped: it is there */
-	reply->pid = pid;
-	return pidfd;
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		become_child(n, go[0], request, fds);
+	}
+	rc = pid < 0 ? -errno : 0;
+	close(go[0]);
+	if (rc == 0) {
+		pidfd = cvy_pidfd_open(pid); /* ours and not reaped: it is there */
+		reply.pid = pid;
+		rc = pidfd < 0 ? pidfd : cvy_send_fds(n->sock, &reply, sizeof reply, &pidfd, 1);
+		if (pidfd >= 0)
+			close(pidfd);
+	}
+	if (rc >= 0) {
+		n->entries[n->count++] = (struct entry){pid, request->slot, request->generation};
+		if (write(go[1], "", 1) < 0)
+			rc = 0; /* killed already: reaped like any other */
+	}
+	close(go[1]);
+	return rc < 0 ? rc : 0;
 }
 
 static void record(struct nursery *n, pid_t pid, int status)
 {
 	for (size_t i = 0; i < n->count; i++) {
-		struct cvy_proc *proc;
+		struct entry entry = n->entries[i];
 
-		if (n->entries[i].pid != pid)
+		if (entry.pid != pid)
 			continue;
-		proc = cvy_proc(n->entries[i].slot);
 		n->entries[i] = n->entries[--n->count];
-		if (!proc || atomic_load(&proc->pid) != pid)
-			return;
-		atomic_store(&proc->exit_status, status);
-		atomic_store(&proc->state, CVY_PROC_ENDED);
-		cvy_futex_wake(&proc->state, INT_MAX);
+		cvy_proc_end(entry.slot, entry.generation, status);
 		return;
 	}
 }
@@ -129,23 +157,36 @@ static void reap(struct nursery *n)
 		record(n, pid, status);
 }
 
+/* Ends a child that its client could not take: ours and not reaped, so the pid is its own. */
+static void end_child(struct nursery *n, const struct nursery_request *request)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->entries[i].slot == request->slot &&
+		    n->entries[i].generation == request->generation)
+			kill(n->entries[i].pid, SIGKILL);
+}
+
 static void answer(struct nursery *n)
 {
 	struct nursery_request request;
-	struct nursery_reply reply = {0};
-	int fds[NURSERY_FDS], nfds = 0, pidfd;
+	int fds[NURSERY_FDS], nfds = 0;
 	int rc = cvy_receive_fds(n->sock, &request, sizeof request, fds, &nfds);
 
-	if (rc < 0 || !request.slot)
+	if (rc == -EAGAIN)
+		return;
+	if (rc != sizeof request || request.order == NURSERY_END)
 		_exit(0);
-	pidfd = rc == sizeof request ? make_child(n, &request, fds, nfds, &reply) : -EINVAL;
+	if (request.order == NURSERY_KILL) {
+		end_child(n, &request);
+		return;
+	}
+	/* Fewer descriptors arrive where this process may open no more. */
+	rc = (uint32_t)nfds == request.nfds ? make_child(n, &request, fds) : -EMFILE;
 	for (int i = 0; i < nfds; i++)
 		close(fds[i]);
-	if (pidfd < 0)
-		reply.error = -pidfd;
-	cvy_send_fds(n->sock, &reply, sizeof reply, &pidfd, pidfd < 0 ? 0 : 1);
-	if (pidfd >= 0)
-		close(pidfd);
+	if (rc < 0)
+		cvy_report_failure(n->sock,
+		                   cvy_fail(-rc, "fork in the nursery: %s", covey_strerror(rc)));
 }
 
 void cvy_nursery_serve(int sock, uint32_t client_slot)
@@ -155,7 +196,11 @@ void cvy_nursery_serve(int sock, uint32_t client_slot)
 
 	set_up(&n);
 	n.client = client ? cvy_pidfd_open(atomic_load(&client->pid)) : -1;
-	if (n.client < 0 || n.chld < 0 || !cvy_proc_alive(client_slot, client->generation))
+	if (n.client < 0 || n.chld < 0) {
+		cvy_report_failure(sock, cvy_fail(EMFILE, "nursery: it cannot watch its client"));
+		_exit(1);
+	}
+	if (!cvy_proc_alive(client_slot, client->generation))
 		_exit(1);
 	for (;;) {
 		struct pollfd poll_fds[3] = {{.fd = n.sock, .events = POLLIN},

@@ -1,108 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/* The side of a nursery's client, and the messages between the two. */
+/* The side of a nursery's client. */
 #include "process/internal.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/* How long a nursery that is told to end may take, in ms, before it is killed. */
+#define END_WAIT 2000
+
+/*
+ * lock: one request at a time; guards pid, pidfd, sock, serial and broken,
+ * which a restart changes. next: of this process's nurseries, under list_lock.
+ */
 struct cvy_nursery {
 	uint32_t incarnation;
 	covey_method method;
 	pid_t pid;
 	int pidfd;
 	int sock;
-	pthread_mutex_t lock;     /* one request at a time */
-	struct cvy_nursery *next; /* of this process's nurseries, under list_lock */
+	uint64_t serial;
+	bool broken; /* it has closed its end: it is dying */
+	pthread_mutex_t lock;
+	struct cvy_nursery *next;
 };
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cvy_nursery *list;
-
-int cvy_send_fds(int sock, const void *data, size_t len, const int *fds, int nfds)
-{
-	union {
-		char bytes[CMSG_SPACE(NURSERY_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {(void *)data, len};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
-
-	if (nfds) {
-		struct cmsghdr *head;
-
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
-		head = CMSG_FIRSTHDR(&message);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
-		memcpy(CMSG_DATA(head), fds, (size_t)nfds * sizeof(int));
-	}
-	do
-		n = sendmsg(sock, &message, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : (int)n;
-}
-
-int cvy_receive_fds(int sock, void *data, size_t len, int *fds, int *nfds)
-{
-	union {
-		char bytes[CMSG_SPACE(NURSERY_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {data, len};
-	struct msghdr message = {.msg_iov = &iov,
-	                         .msg_iovlen = 1,
-	                         .msg_control = control.bytes,
-	                         .msg_controllen = sizeof control.bytes};
-	ssize_t n;
-
-	*nfds = 0;
-	do
-		n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return -EPIPE;
-	if (n < 0)
-		return -errno;
-	for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head;
-	     head = CMSG_NXTHDR(&message, head))
-		if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-			*nfds = (int)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-			memcpy(fds, CMSG_DATA(head), (size_t)*nfds * sizeof(int));
-		}
-	return (int)n;
-}
+static _Atomic uint64_t serials;
 
 /* A forked child must not keep its parent's nurseries from seeing their end. */
-static void in_forked_child(void)
+void cvy_nurseries_forked(void)
 {
 	for (struct cvy_nursery *n = list; n; n = n->next) {
 		close(n->sock);
 		close(n->pidfd);
 	}
 	list = NULL;
+	pthread_mutex_init(&list_lock, NULL);
 }
 
-static void hook(void)
-{
-	cvy_at_fork_child(in_forked_child);
-}
-
-/* Forks the caller as a nursery on the socket. */
-static int fork_nursery(int theirs, pid_t *pid)
+/* Forks the caller as a nursery on the second end of a socket. */
+static int fork_nursery(const int ends[2], pid_t *pid)
 {
 	uint32_t self = cvy_self();
 
 	if (cvy_program_threads() > 1)
 		return cvy_fail(ENOTSUP,
-		                "pool: this process has %d threads, where fork is not "
+		                "nursery: this process has %d threads, where fork is not "
 		                "safe: call covey_init(argc, argv) first in main and use "
 		                "forkserver",
 		                cvy_program_threads());
@@ -110,42 +65,52 @@ static int fork_nursery(int theirs, pid_t *pid)
 	*pid = fork();
 	if (*pid < 0)
 		return cvy_fail(errno, "nursery: fork: %s", covey_strerror(errno));
-	if (*pid == 0)
-		cvy_nursery_serve(theirs, self);
+	if (*pid == 0) {
+		close(ends[0]);
+		cvy_nursery_serve(ends[1], self);
+	}
 	return 0;
 }
 
+/* Fills in pid, pidfd and sock of a nursery that has none. */
 static int open_nursery(struct cvy_nursery *n)
 {
 	int ends[2], rc;
+	pid_t pid;
 
+	if (!cvy_self())
+		return covey_errcode();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return cvy_fail(errno, "nursery: a socket: %s", covey_strerror(errno));
-	n->sock = ends[0];
 	rc = n->method == COVEY_FORK
-	             ? fork_nursery(ends[1], &n->pid)
-	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], -1, "nursery", &n->pid);
+	             ? fork_nursery(ends, &pid)
+	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], -1, "nursery", &pid);
 	close(ends[1]);
 	if (rc == 0) {
-		n->pidfd = cvy_pidfd_open(n->pid);
-		if (n->pidfd >= 0)
+		rc = cvy_child_pidfd(pid);
+		if (rc >= 0) {
+			n->pid = pid;
+			n->pidfd = rc;
+			n->sock = ends[0];
+			n->serial = atomic_fetch_add(&serials, 1) + 1;
+			n->broken = false;
 			return 0;
-		rc = cvy_fail(-n->pidfd, "nursery: its pidfd: %s", covey_strerror(n->pidfd));
+		}
+		cvy_child_discard(pid);
+		cvy_fail(-rc, "nursery: its pidfd: %s", covey_strerror(rc));
 	}
-	close(n->sock); /* which ends it, where it was started */
-	n->sock = n->pidfd = -1;
+	close(ends[0]);
 	return rc;
 }
 
 int cvy_nursery_open(struct cvy_nursery **out, covey_method method)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cvy_nursery *n;
 	int rc = cvy_family();
 
 	if (rc < 0)
 		return rc;
-	pthread_once(&once, hook);
+	cvy_process_hook();
 	n = calloc(1, sizeof *n);
 	if (!n)
 		return cvy_fail(ENOMEM, "nursery: no memory");
@@ -167,17 +132,25 @@ int cvy_nursery_open(struct cvy_nursery **out, covey_method method)
 	return 0;
 }
 
-/* Reaps a nursery that has ended or is about to. */
+/* Reaps a nursery that has ended, or has been killed or told to end. */
 static void bury(struct cvy_nursery *n)
 {
-	if (n->sock >= 0)
-		close(n->sock);
-	if (n->pidfd >= 0) {
-		while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		close(n->pidfd);
-	}
-	n->sock = n->pidfd = -1;
+	struct pollfd poll_fd = {.fd = n->pidfd, .events = POLLIN};
+	int sock = n->sock, pidfd = n->pidfd;
+	siginfo_t info;
+
+	n->sock = n->pidfd = -1; /* first: a forked child closes what it finds here */
+	if (sock >= 0)
+		close(sock);
+	if (pidfd < 0)
+		return;
+	while (poll(&poll_fd, 1, END_WAIT) < 0 && errno == EINTR)
+		;
+	if (!cvy_pidfd_ended(pidfd))
+		cvy_pidfd_signal(pidfd, SIGKILL);
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	close(pidfd);
 }
 
 int cvy_nursery_restart(struct cvy_nursery *n)
@@ -194,34 +167,74 @@ int cvy_nursery_restart(struct cvy_nursery *n)
 	return rc;
 }
 
-static int ask(struct cvy_nursery *n, uint32_t slot, bool report, const int *fds, int nfds)
+bool cvy_nursery_dead(const struct cvy_nursery *n)
 {
-	struct nursery_request request = {.slot = slot, .report = report};
-	struct nursery_reply reply;
-	int got[NURSERY_FDS], count = 0, rc;
+	return n->pidfd < 0 || n->broken || cvy_pidfd_ended(n->pidfd);
+}
+
+uint64_t cvy_nursery_serial(const struct cvy_nursery *n)
+{
+	return n->serial;
+}
+
+/* Sends a request and takes the answer, with n->lock held. A pidfd or -errno. */
+static int exchange(struct cvy_nursery *n, struct nursery_request *request, const int *fds)
+{
+	int got[NURSERY_FDS], count = 0, place, rc;
+	struct report reply;
+
+	/* The place of the pidfd, made sure of before anything is forked. */
+	place = eventfd(0, EFD_CLOEXEC);
+	if (place < 0)
+		return cvy_fail(errno, "nursery: %s", covey_strerror(errno));
+	rc = n->sock < 0 ? -EPIPE
+	                 : cvy_send_fds(n->sock, request, sizeof *request, fds, (int)request->nfds);
+	close(place);
+	/* Where it is dead, it may have said why before. */
+	if (n->sock >= 0 && (rc >= 0 || rc == -EPIPE)) {
+		cvy_await_message(n->sock, n->pidfd);
+		rc = cvy_receive_fds(n->sock, &reply, sizeof reply, got, &count);
+	}
+	if (rc == -EPIPE || rc == -EAGAIN || rc == -ECONNRESET) {
+		n->broken = true;
+		return cvy_fail(EPIPE, "nursery: it has died");
+	}
+	if (rc < 0)
+		return cvy_fail(-rc, "nursery: %s", covey_strerror(rc));
+	if (rc != sizeof reply)
+		return cvy_fail(EBADMSG, "nursery: an answer of %d bytes", rc);
+	if (reply.error)
+		return cvy_fail(reply.error, "%.*s", (int)sizeof reply.words, reply.words);
+	if (count != 1) { /* another thread took the place */
+		request->order = NURSERY_KILL;
+		request->nfds = 0;
+		cvy_send_fds(n->sock, request, sizeof *request, NULL, 0);
+		return cvy_fail(EMFILE, "nursery: too many descriptors are open");
+	}
+	atomic_store(&cvy_proc(request->slot)->pid, reply.pid);
+	return got[0];
+}
+
+static int ask(struct cvy_nursery *n, uint32_t slot, bool reports, const int *fds, int nfds)
+{
+	struct cvy_proc *proc = cvy_proc(slot);
+	struct nursery_request request = {.order = NURSERY_FORK,
+	                                  .slot = slot,
+	                                  .method = cvy_program_method(),
+	                                  .nfds = (uint32_t)nfds,
+	                                  .reports = reports};
+	int rc;
 
 	if (!n || n->incarnation != cvy_incarnation())
 		return cvy_fail(ECHILD, "nursery: it belongs to the parent of this process");
-	if (nfds > NURSERY_FDS)
-		return cvy_fail(EINVAL, "nursery: %d descriptors are too many", nfds);
+	if (!proc || nfds < 0 || nfds > NURSERY_FDS)
+		return cvy_fail(EINVAL, "nursery: no process %u, or %d descriptors are too many",
+		                slot, nfds);
+	request.generation = proc->generation;
 	pthread_mutex_lock(&n->lock);
-	rc = n->sock < 0 ? -EPIPE : cvy_send_fds(n->sock, &request, sizeof request, fds, nfds);
-	if (rc >= 0)
-		rc = cvy_receive_fds(n->sock, &reply, sizeof reply, got, &count);
+	rc = exchange(n, &request, fds);
 	pthread_mutex_unlock(&n->lock);
-	if (rc == -ECONNRESET || rc == -EPIPE || rc == -ECONNREFUSED)
-		return cvy_fail(EPIPE, "nursery: it has died");
-	if (rc < 0)
-		return cvy_fail(-rc, "nursery: %s", covey_strerror(rc));
-	if (rc != sizeof reply || reply.error)
-		return cvy_fail(reply.error ? reply.error : EBADMSG,
-		                "process '%s': fork in the nursery: %s",
-		                cvy_proc(slot) ? cvy_proc(slot)->name : "",
-		                covey_strerror(reply.error ? reply.error : EBADMSG));
-	if (count != 1)
-		return cvy_fail(EMFILE, "process: its pidfd did not arrive: too many descriptors "
-		                        "are open");
-	return got[0];
+	return rc < 0 ? cvy_fail_in("process '%s': ", proc->name) : rc;
 }
 
 int cvy_nursery_fork(struct cvy_nursery *nursery, uint32_t proc, const int *fds, int nfds)
@@ -241,7 +254,7 @@ int cvy_nursery_pidfd(const struct cvy_nursery *nursery)
 
 void cvy_nursery_close(struct cvy_nursery *n)
 {
-	struct nursery_request end = {0};
+	struct nursery_request end = {.order = NURSERY_END};
 	struct cvy_nursery **at;
 
 	if (!n || n->incarnation != cvy_incarnation())
@@ -253,7 +266,7 @@ void cvy_nursery_close(struct cvy_nursery *n)
 		*at = n->next;
 	pthread_mutex_unlock(&list_lock);
 	if (n->sock >= 0)
-		cvy_send_fds(n->sock, &end, sizeof end, NULL, 0);
+		send(n->sock, &end, sizeof end, MSG_NOSIGNAL | MSG_DONTWAIT);
 	bury(n);
 	pthread_mutex_destroy(&n->lock);
 	free(n);

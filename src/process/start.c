@@ -3,13 +3,229 @@
 #include "process/internal.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <signal.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* How often a start is tried again because the forkserver died during it. */
+#define TRIES 4
+/* How long a child that has closed its report socket may take to end, in ms. */
+#define END_WAIT 10000
+
+/* The forkserver of this process: a nursery of a fresh image, started at first use. */
+static pthread_mutex_t server_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cvy_nursery *server;
+
+void cvy_forkserver_forked(void)
+{
+	pthread_mutex_init(&server_lock, NULL); /* a thread of the parent may have held it */
+	server = NULL;
+}
+
+void cvy_forkserver_close(void)
+{
+	pthread_mutex_lock(&server_lock);
+	cvy_nursery_close(server);
+	server = NULL;
+	pthread_mutex_unlock(&server_lock);
+}
+
+/* 0 and a pidfd, -EPIPE where it has died. */
+static int ask_forkserver(struct covey_process *p, int report_fd)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&server_lock);
+	if (!server)
+		rc = cvy_nursery_open(&server, COVEY_FORKSERVER);
+	else if (cvy_nursery_dead(server))
+		rc = cvy_nursery_restart(server);
+	if (rc == 0)
+		rc = cvy_nursery_start(server, p->slot, report_fd);
+	if (rc >= 0)
+		p->server = cvy_nursery_serial(server);
+	pthread_mutex_unlock(&server_lock);
+	if (rc < 0)
+		return rc;
+	p->pidfd = rc;
+	p->pid = atomic_load(&cvy_proc(p->slot)->pid);
+	return 0;
+}
+
+bool cvy_forkserver_lives(uint64_t serial)
+{
+	bool lives;
+
+	if (!serial)
+		return false;
+	pthread_mutex_lock(&server_lock);
+	lives = server && cvy_nursery_serial(server) == serial && !cvy_nursery_dead(server);
+	pthread_mutex_unlock(&server_lock);
+	return lives;
+}
+
+/* The pidfd of a child that this process has made. */
+static int adopt(struct covey_process *p)
+{
+	p->pidfd = cvy_child_pidfd(p->pid);
+	if (p->pidfd >= 0)
+		return 0;
+	cvy_child_discard(p->pid);
+	return cvy_fail(-p->pidfd, "process '%s': its pidfd: %s", p->name,
+	                covey_strerror(p->pidfd));
+}
+
+static int fork_child(struct covey_process *p, const int ends[2], covey_process_fn *fn)
+{
+	/* The place of its pidfd, made sure of before anything of the child runs. */
+	int place = eventfd(0, EFD_CLOEXEC), rc = 0;
+
+	if (place < 0)
+		return cvy_fail(errno, "process '%s': its pidfd: %s", p->name,
+		                covey_strerror(errno));
+	fflush(NULL); /* else the child would print what is buffered again */
+	p->pid = fork();
+	if (p->pid < 0)
+		rc = cvy_fail(errno, "process '%s': fork: %s", p->name, covey_strerror(errno));
+	close(place);
+	if (p->pid == 0) {
+		if (ends[0] >= 0)
+			close(ends[0]);
+		cvy_child_run(p->slot, p->generation, ends[1], fn);
+	}
+	return rc < 0 ? rc : adopt(p);
+}
+
+/* Says why a child ended without having run its function, once it has ended. */
+static int failed_start(struct covey_process *p, const struct report *report)
+{
+	int status;
+
+	if (covey_process_join(p, END_WAIT) < 0)
+		covey_process_kill(p);
+	covey_process_join(p, COVEY_FOREVER);
+	if (report)
+		return cvy_fail(report->error, "%.*s", (int)sizeof report->words, report->words);
+	status = atomic_load(&p->status);
+	if (WIFSIGNALED(status))
+		return cvy_fail(EPIPE, "process '%s': killed by signal %d before it reached covey",
+		                p->name, WTERMSIG(status));
+	return cvy_fail(EPIPE, "process '%s': ended with exit code %d before it reached covey_init",
+	                p->name, WEXITSTATUS(status));
+}
+
+/*
+ * Whether a child of the forkserver that has ended, or is about to, did so
+ * because the server died before it told the child to go on. If not, the server
+ * records how it ended.
+ */
+static bool never_told(struct covey_process *p)
+{
+	struct cvy_proc *proc = cvy_proc(p->slot);
+
+	while (atomic_load(&proc->state) == CVY_PROC_STARTING) {
+		if (cvy_pidfd_ended(p->pidfd) && !cvy_forkserver_lives(p->server))
+			return true;
+		cvy_futex_wait(&proc->state, CVY_PROC_STARTING, cvy_now() + 5 * CVY_MS);
+	}
+	return false;
+}
+
+/* Waits for the child's word that it has reached its function. */
+static int await_report(struct covey_process *p, covey_method method, int fd)
+{
+	struct report report;
+	int fds[NURSERY_FDS], nfds, rc;
+
+	cvy_await_message(fd, p->pidfd);
+	rc = cvy_receive_fds(fd, &report, sizeof report, fds, &nfds);
+	if (rc == sizeof report)
+		return report.error ? failed_start(p, &report) : 0;
+	if (method == COVEY_FORKSERVER && never_told(p)) {
+		close(p->pidfd);
+		p->pidfd = -1;
+		return -EINPROGRESS;
+	}
+	return failed_start(p, NULL);
+}
+
+/* One try. -EINPROGRESS: the forkserver died before anything ran. */
+static int try_start(struct covey_process *p, covey_method method, covey_process_fn *fn)
+{
+	int ends[2] = {-1, -1}, rc;
+
+	/* A fork cannot fail on its way, but for the thread that watches a daemon's parent. */
+	if ((method != COVEY_FORK || p->daemon) &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return cvy_fail(errno, "process '%s': a socket: %s", p->name,
+		                covey_strerror(errno));
+	if (method == COVEY_FORK)
+		rc = fork_child(p, ends, fn);
+	else if (method == COVEY_SPAWN)
+		rc = cvy_spawn_image(ROLE_CHILD, p->slot, ends[1], -1, p->name, &p->pid);
+	else
+		rc = ask_forkserver(p, ends[1]);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	if (rc == 0 && method == COVEY_SPAWN)
+		rc = adopt(p);
+	if (rc == 0 && ends[0] >= 0)
+		rc = await_report(p, method, ends[0]);
+	if (ends[0] >= 0)
+		close(ends[0]);
+	return rc;
+}
+
+static int start(struct covey_process *p, covey_method method, covey_process_fn *fn)
+{
+	for (int i = 0; i < TRIES; i++) {
+		int rc = try_start(p, method, fn);
+
+		if (rc != -EINPROGRESS && (rc != -EPIPE || method != COVEY_FORKSERVER))
+			return rc;
+	}
+	return cvy_fail(EPIPE, "process '%s': the forkserver died %d times in a row", p->name,
+	                TRIES);
+}
+
+/* ---- the argument */
+
+/*
+ * Where the module of a function was loaded from, in full: "" for none. What
+ * the dynamic linker tells may be relative to a folder that was left since.
+ */
+static void module_path(char *path, size_t cap, covey_process_fn *fn)
+{
+	uintptr_t address = (uintptr_t)fn, low, high;
+	char line[PATH_MAX + 128];
+	Dl_info info = {0};
+	FILE *maps;
+	int at;
+
+	path[0] = 0;
+	if (!dladdr((void *)fn, &info) || !info.dli_fname || !strchr(info.dli_fname, '/'))
+		return;
+	snprintf(path, cap, "%s", info.dli_fname);
+	if (path[0] == '/' || !(maps = fopen("/proc/self/maps", "re")))
+		return;
+	while (fgets(line, sizeof line, maps)) {
+		at = 0;
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &low, &high,
+		           &at) == 2 &&
+		    address >= low && address < high && line[at] == '/') {
+			line[strcspn(line, "\n")] = 0;
+			snprintf(path, cap, "%s", line + at);
+			break;
+		}
+	}
+	fclose(maps);
+}
 
 /*
  * Puts the argument into the slot, or into a region with, behind it, the path of
@@ -18,16 +234,17 @@
 static int fill_argument(struct cvy_proc *proc, covey_process_fn *fn, const void *arg, size_t len,
                          covey_method method)
 {
-	Dl_info info = {0};
-	const char *path = "";
+	char path[PATH_MAX] = "";
 	unsigned char *to;
 	int rc;
 
-	if (method != COVEY_FORK && dladdr((void *)fn, &info) && info.dli_fname)
-		path = info.dli_fname;
+	if (len > PTRDIFF_MAX)
+		return cvy_fail(EINVAL, "process '%s': an argument of %zu bytes is none",
+		                proc->name, len);
+	if (method != COVEY_FORK && !cvy_fn_is_program(proc->fn))
+		module_path(path, sizeof path, fn);
 	proc->arg_len = len;
-	if (len <= sizeof proc->inline_arg &&
-	    (method == COVEY_FORK || !strchr(path, '/') || cvy_fn_is_program(proc->fn))) {
+	if (len <= sizeof proc->inline_arg && !path[0]) {
 		if (len)
 			memcpy(proc->inline_arg, arg, len);
 		return 0;
@@ -44,110 +261,7 @@ static int fill_argument(struct cvy_proc *proc, covey_process_fn *fn, const void
 	return 0;
 }
 
-static int start_fork(struct covey_process *p)
-{
-	int rc;
-
-	fflush(NULL); /* else the child would print what is buffered again */
-	p->pid = fork();
-	if (p->pid < 0)
-		return cvy_fail(errno, "process '%s': fork: %s", p->name, covey_strerror(errno));
-	if (p->pid == 0)
-		cvy_child_run(p->slot, -1);
-	p->own = true;
-	/* Not reaped by us before this: the pid is its own. Unless the program reaps all. */
-	p->pidfd = cvy_pidfd_open(p->pid);
-	if (p->pidfd < 0) {
-		rc = p->pidfd;
-		kill(p->pid, SIGKILL); /* the child's, since nobody has reaped it */
-		waitpid(p->pid, NULL, 0);
-		return cvy_fail(-rc, "process '%s': its pidfd: %s", p->name, covey_strerror(rc));
-	}
-	return 0;
-}
-
-/* Waits for the child's word that it has reached its function; else says why it has not. */
-static int await_report(struct covey_process *p, int fd)
-{
-	struct cvy_proc *proc = cvy_proc(p->slot);
-	ssize_t n;
-	char byte;
-	int status;
-
-	do
-		n = read(fd, &byte, 1);
-	while (n < 0 && errno == EINTR);
-	if (n == 1)
-		return 0;
-	covey_process_join(p, 10000);
-	if (proc->error)
-		return cvy_fail(proc->error, "%.*s", (int)sizeof proc->words, proc->words);
-	status = atomic_load(&p->status);
-	if (status != -1 && WIFSIGNALED(status))
-		return cvy_fail(EPIPE, "process '%s': killed by signal %d before it reached covey",
-		                p->name, WTERMSIG(status));
-	return cvy_fail(EPIPE, "process '%s': ended with exit code %d before it reached covey_init",
-	                p->name, status != -1 ? WEXITSTATUS(status) : -1);
-}
-
-static int start_spawn(struct covey_process *p)
-{
-	int ends[2], rc;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return cvy_fail(errno, "process '%s': a pipe: %s", p->name, covey_strerror(errno));
-	rc = cvy_spawn_image(ROLE_CHILD, p->slot, ends[1], -1, p->name, &p->pid);
-	close(ends[1]);
-	if (rc == 0) {
-		p->own = true;
-		p->pidfd = cvy_pidfd_open(p->pid);
-		if (p->pidfd < 0) {
-			rc = cvy_fail(-p->pidfd, "process '%s': its pidfd: %s", p->name,
-			              covey_strerror(p->pidfd));
-			kill(p->pid, SIGKILL);
-			waitpid(p->pid, NULL, 0);
-		} else {
-			rc = await_report(p, ends[0]);
-		}
-	}
-	close(ends[0]);
-	return rc;
-}
-
-/* The forkserver of this process: a nursery of a fresh image, started at first use. */
-static pthread_mutex_t server_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct cvy_nursery *server;
-static uint32_t server_incarnation;
-
-static int start_forkserver(struct covey_process *p)
-{
-	struct cvy_proc *proc = cvy_proc(p->slot);
-	int ends[2], rc = 0;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return cvy_fail(errno, "process '%s': a pipe: %s", p->name, covey_strerror(errno));
-	pthread_mutex_lock(&server_lock);
-	if (server_incarnation != cvy_incarnation()) {
-		server = NULL; /* the parent's, if any: its sockets are closed at fork */
-		server_incarnation = cvy_incarnation();
-	}
-	if (!server)
-		rc = cvy_nursery_open(&server, COVEY_FORKSERVER);
-	if (rc == 0) {
-		rc = cvy_nursery_start(server, p->slot, ends[1]);
-		if (rc == -EPIPE && cvy_nursery_restart(server) == 0)
-			rc = cvy_nursery_start(server, p->slot, ends[1]);
-	}
-	pthread_mutex_unlock(&server_lock);
-	close(ends[1]);
-	if (rc >= 0) {
-		p->pidfd = rc;
-		p->pid = atomic_load(&proc->pid);
-		rc = await_report(p, ends[0]);
-	}
-	close(ends[0]);
-	return rc;
-}
+/* ---- the call */
 
 static void discard(struct covey_process *p)
 {
@@ -169,7 +283,9 @@ static int prepare(struct covey_process *p, const covey_process_opts *opts, cove
 	int rc;
 
 	rc = covey_fn_make(&value, fn);
-	if (rc < 0)
+	if (rc == -ENOEXEC && method == COVEY_FORK)
+		value = (covey_fn){0, 0}; /* it need not travel */
+	else if (rc < 0)
 		return cvy_fail_in("process '%s': ", opts->name ? opts->name : "");
 	snprintf(name, sizeof name, "process-%u", atomic_fetch_add(&numbers, 1));
 	rc = cvy_proc_new(opts->name ? opts->name : name, &p->slot);
@@ -185,33 +301,39 @@ static int prepare(struct covey_process *p, const covey_process_opts *opts, cove
 	return fill_argument(proc, fn, arg, len, method);
 }
 
+/* The method of a call; -errno in words where it is not to be had. */
+static int choose_method(const covey_process_opts *opts)
+{
+	covey_method method = opts->method ? opts->method : covey_default_method();
+
+	if (method < COVEY_FORK || method > COVEY_FORKSERVER)
+		return cvy_fail(EINVAL, "process: %d is no start method", (int)method);
+	if (method == COVEY_FORK || cvy_can_spawn())
+		return (int)method;
+	if (!opts->method && !cvy_program_method())
+		return cvy_fail(ENOTSUP,
+		                "process: this process has %d threads, where fork is not "
+		                "safe: call covey_init(argc, argv) first in main, so that "
+		                "forkserver can be used",
+		                cvy_program_threads());
+	return cvy_cannot_spawn("process");
+}
+
 int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void *arg, size_t len,
                           const covey_process_opts *given, size_t size)
 {
 	covey_process_opts opts;
 	struct covey_process *p;
-	covey_method method;
-	int rc = cvy_options(&opts, sizeof opts, given, size, "process");
+	int rc = cvy_options(&opts, sizeof opts, given, size, "process"), method;
 
 	if (rc < 0)
 		return rc;
 	if (len && !arg)
 		return cvy_fail(EINVAL, "process: no argument was given");
-	method = opts.method ? opts.method : covey_default_method();
-	if (method < COVEY_FORK || method > COVEY_FORKSERVER)
-		return cvy_fail(EINVAL, "process: %d is no start method", (int)method);
-	if (method != COVEY_FORK && !cvy_can_spawn()) {
-		if (!opts.method && cvy_program_threads() > 1)
-			return cvy_fail(ENOTSUP,
-			                "process: this process has %d threads, where fork is not "
-			                "safe: call covey_init(argc, argv) first in main, so that "
-			                "forkserver can be used",
-			                cvy_program_threads());
-		return cvy_fail(ENOTSUP,
-		                "process: %s needs covey_init(argc, argv) as the first "
-		                "call in main",
-		                covey_method_name(method));
-	}
+	method = choose_method(&opts);
+	if (method < 0)
+		return method;
+	cvy_process_hook();
 	cvy_children_sweep();
 	p = calloc(1, sizeof *p);
 	if (!p)
@@ -220,21 +342,19 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 	p->incarnation = cvy_incarnation();
 	p->pidfd = -1;
 	atomic_store(&p->status, -1);
-	rc = prepare(p, &opts, method, fn, arg, len);
+	cvy_exit_install(); /* first: the child may call exit, too */
+	rc = prepare(p, &opts, (covey_method)method, fn, arg, len);
 	if (rc == 0)
-		rc = method == COVEY_FORK    ? start_fork(p)
-		     : method == COVEY_SPAWN ? start_spawn(p)
-		                             : start_forkserver(p);
+		rc = start(p, (covey_method)method, fn);
 	if (rc < 0) {
 		discard(p);
 		return rc;
 	}
-	cvy_exit_install();
 	p->freed = !out;
-	cvy_children_add(p);
 	cvy_log(COVEY_LOG_INFO, "process '%s' (pid %d) started by %s", p->name, (int)p->pid,
-	        covey_method_name(method));
+	        covey_method_name((covey_method)method));
 	if (out)
 		*out = p;
+	cvy_children_add(p); /* last: one that nobody holds may be swept at once */
 	return 0;
 }

@@ -175,7 +175,7 @@ int end_processes(FILE *out)
 			continue;
 		}
 		n = children_of(getpid(), pids, 64);
-		fprintf(out, "left: %d processes\n", n);
+		fprintf(out, "left: %d process%s\n", n, n == 1 ? "" : "es");
 		for (int i = 0; i < n; i++)
 			print_tree(out, pids[i], 1);
 		kill_processes();

@@ -25,7 +25,8 @@ static void print_objects(FILE *out, int *left)
 	covey_usage usage;
 
 	if (!objects_stay && covey_usage_get(&usage) == 0 && usage.objects) {
-		fprintf(out, "left: %llu shared objects\n", (unsigned long long)usage.objects);
+		fprintf(out, "left: %llu shared object%s\n", (unsigned long long)usage.objects,
+		        usage.objects == 1 ? "" : "s");
 		(*left)++;
 	}
 }
