@@ -117,9 +117,22 @@ int cvy_mutex_init(pthread_mutex_t *mutex);
  * -ETIMEDOUT, -EDEADLK (this thread holds it), -ENOTRECOVERABLE and others of the C library,
  * all without words. A deadline of 0 tries once.
  */
-int cvy_mutex_lock(pthread_mutex_t *mutex, int64_t deadline);
+int cvy_mutex_wait(pthread_mutex_t *mutex, int64_t deadline); /* where it is taken */
+static inline int cvy_mutex_lock(pthread_mutex_t *mutex, int64_t deadline)
+{
+	int error = pthread_mutex_trylock(mutex);
+
+	if (__builtin_expect(error == 0, 1))
+		return 0;
+	if (error == EBUSY)
+		return deadline == 0 ? -ETIMEDOUT : cvy_mutex_wait(mutex, deadline);
+	return error == EOWNERDEAD ? 1 : -error;
+}
 void cvy_mutex_mended(pthread_mutex_t *mutex);
-int cvy_mutex_unlock(pthread_mutex_t *mutex); /* 0 or -EPERM */
+static inline int cvy_mutex_unlock(pthread_mutex_t *mutex) /* 0 or -EPERM */
+{
+	return -pthread_mutex_unlock(mutex);
+}
 
 /* ---- who we are (identity.c) */
 

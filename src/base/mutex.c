@@ -57,20 +57,11 @@ static int sleep_on(pthread_mutex_t *mutex, int64_t until)
 #endif
 }
 
-static int answer(int error)
-{
-	return error == EOWNERDEAD ? 1 : -error;
-}
-
-int cvy_mutex_lock(pthread_mutex_t *mutex, int64_t deadline)
+int cvy_mutex_wait(pthread_mutex_t *mutex, int64_t deadline)
 {
 	int64_t slice = FIRST_SLICE;
-	int error = pthread_mutex_trylock(mutex);
+	int error;
 
-	if (__builtin_expect(error != EBUSY, 1))
-		return answer(error);
-	if (deadline == 0)
-		return -ETIMEDOUT;
 	for (;;) {
 		int64_t until = cvy_now() + slice;
 
@@ -78,7 +69,7 @@ int cvy_mutex_lock(pthread_mutex_t *mutex, int64_t deadline)
 			until = deadline;
 		error = sleep_on(mutex, until);
 		if (error != ETIMEDOUT)
-			return answer(error);
+			return error == EOWNERDEAD ? 1 : -error;
 		if (deadline != CVY_NEVER && cvy_now() >= deadline)
 			return -ETIMEDOUT;
 		if (slice < CVY_SLICE)
@@ -89,9 +80,4 @@ int cvy_mutex_lock(pthread_mutex_t *mutex, int64_t deadline)
 void cvy_mutex_mended(pthread_mutex_t *mutex)
 {
 	pthread_mutex_consistent(mutex);
-}
-
-int cvy_mutex_unlock(pthread_mutex_t *mutex)
-{
-	return -pthread_mutex_unlock(mutex);
 }
