@@ -2,30 +2,12 @@
 /* What this process may use of the machine: memory and cores. */
 #include "arena/layout.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-static ssize_t read_text(const char *path, char *buf, size_t cap)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	do
-		n = read(fd, buf, cap - 1);
-	while (n < 0 && errno == EINTR);
-	close(fd);
-	if (n < 0)
-		return -1;
-	buf[n] = 0;
-	return n;
-}
 
 /*
  * Calls visit with the text of `file` in this process's cgroup of version 2 and
@@ -35,7 +17,7 @@ static void each_cgroup(const char *file, void (*visit)(const char *text, void *
 {
 	char text[4096], group[4096], path[8192], *line, *end;
 
-	if (read_text("/proc/self/cgroup", text, sizeof text) < 0)
+	if (cvy_read_text("/proc/self/cgroup", text, sizeof text) < 0)
 		return;
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	if (!line)
@@ -45,7 +27,7 @@ static void each_cgroup(const char *file, void (*visit)(const char *text, void *
 	snprintf(group, sizeof group, "%s", line);
 	for (;;) {
 		snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", group, file);
-		if (read_text(path, text, sizeof text) > 0)
+		if (cvy_read_text(path, text, sizeof text) > 0)
 			visit(text, context);
 		end = strrchr(group, '/');
 		if (!end)
@@ -72,7 +54,7 @@ uint64_t cvy_memory_limit(void)
 	struct rlimit limit;
 
 	each_cgroup("memory.max", lower_memory, &least);
-	if (read_text("/sys/fs/cgroup/memory/memory.limit_in_bytes", text, sizeof text) > 0)
+	if (cvy_read_text("/sys/fs/cgroup/memory/memory.limit_in_bytes", text, sizeof text) > 0)
 		lower_memory(text, &least);
 	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
 	    limit.rlim_cur < least)

@@ -152,6 +152,8 @@ static inline uint32_t cvy_tid(void)
 	return __builtin_expect(cvy_tid_cache != 0, 1) ? cvy_tid_cache : cvy_tid_fetch();
 }
 
+/* Reads a small file (of /proc, /sys) into buf, ended with a zero; its length, or -1. */
+ssize_t cvy_read_text(const char *path, char *buf, size_t cap);
 /* Start time of a process in clock ticks since boot, 0 where it cannot be read. */
 uint64_t cvy_start_time(pid_t pid);
 /* pidfd_open, waitid by pidfd, pidfd_send_signal; -errno. */

@@ -56,8 +56,7 @@ void cvy_at_fork_child(void (*fn)(void))
 	hooks[n] = fn;
 }
 
-/* Reads a small file of /proc whole; its length, or -1. */
-static ssize_t read_small(const char *path, char *buf, size_t cap)
+ssize_t cvy_read_text(const char *path, char *buf, size_t cap)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
@@ -79,7 +78,7 @@ uint64_t cvy_start_time(pid_t pid)
 	const char *p;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (read_small(path, stat, sizeof stat) <= 0)
+	if (cvy_read_text(path, stat, sizeof stat) <= 0)
 		return 0;
 	/* The command, in parentheses, may hold anything; field 3 begins after the last one. */
 	p = strrchr(stat, ')');
@@ -117,7 +116,7 @@ int cvy_thread_count(void)
 	const char *p;
 	int n;
 
-	if (read_small("/proc/self/status", status, sizeof status) <= 0)
+	if (cvy_read_text("/proc/self/status", status, sizeof status) <= 0)
 		return 1;
 	p = strstr(status, "\nThreads:");
 	n = p ? atoi(p + 9) : 1;
