@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,6 +107,18 @@ static void adopt(int fd)
 	__atomic_store_n(&cvy_object_capacity, h->object_slots, __ATOMIC_RELEASE);
 }
 
+/* The most to ask for: past RLIMIT_FSIZE growing a file is a signal. */
+static uint64_t size_allowed(void)
+{
+	uint64_t size = SIZE_MOST;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		while (size > limit.rlim_cur)
+			size /= 2;
+	return size;
+}
+
 /* Makes the file as large as address space allows, and maps it. The descriptor or -errno. */
 static int make_file(void)
 {
@@ -116,7 +129,8 @@ static int make_file(void)
 		fd = memfd_create("covey", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return cvy_fail(errno, "the family's memory file: %s", covey_strerror(errno));
-	for (size = SIZE_MOST;; size /= 2) {
+	errno = EFBIG;
+	for (size = size_allowed();; size /= 2) {
 		if (size < SIZE_LEAST) {
 			rc = cvy_fail(ENOMEM,
 			              "the family's memory: no %llu bytes of address space "

@@ -214,6 +214,21 @@ static void little_address_space_makes_a_small_arena(void **state)
 	assert_int_equal(covey_lock_destroy(lock), 0);
 }
 
+static void a_limit_on_files_makes_a_small_arena(void **state)
+{
+	struct rlimit limit;
+	covey_lock lock;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = UINT64_C(3) << 30;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(covey_lock_create(&lock, NULL), 0);
+	assert_int_equal(cvy_size, UINT64_C(2) << 30);
+	assert_int_equal(covey_lock_acquire(lock, 0), 0);
+	assert_int_equal(covey_lock_release(lock), 0);
+	assert_int_equal(covey_lock_destroy(lock), 0);
+}
+
 static void no_room_for_an_arena_is_an_error_in_words(void **state)
 {
 	struct rlimit limit;
@@ -268,6 +283,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(killed_allocators_leave_every_region_owned_or_free),
 	HARNESS_TEST(killed_makers_of_objects_leave_the_table_sound),
 	HARNESS_TEST(little_address_space_makes_a_small_arena),
+	HARNESS_TEST(a_limit_on_files_makes_a_small_arena),
 	HARNESS_TEST(no_room_for_an_arena_is_an_error_in_words),
 	HARNESS_TEST(a_foreign_file_is_not_attached),
 	HARNESS_TEST(a_process_forked_without_covey_joins_the_family),
