@@ -31,10 +31,25 @@
 #include <covey/family.h>
 #include <covey/fn.h>
 #include <covey/lock.h>
+#include <covey/rwlock.h>
+#include <covey/semaphore.h>
+#include <covey/event.h>
+#include <covey/barrier.h>
+#include <covey/condition.h>
+#include <covey/with.h>
 #include <covey/queue.h>
+#include <covey/pipe.h>
+#include <covey/block.h>
+#include <covey/value.h>
+#include <covey/array.h>
+#include <covey/dict.h>
+#include <covey/list.h>
 #include <covey/process.h>
 #include <covey/pool.h>
+#include <covey/map.h>
 #include <covey/future.h>
+#include <covey/select.h>
+#include <covey/listener.h>
 #include <covey/schema.h>
 
 #endif

@@ -142,27 +142,6 @@ double tour_median(double *values, int n)
 	return values[n / 2];
 }
 
-int tour_join(covey_process **processes, int n)
-{
-	int bad = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (covey_process_join(processes[i], COVEY_FOREVER) < 0 ||
-		    covey_process_exit_code(processes[i]) != 0)
-			bad++;
-		covey_process_free(processes[i]);
-	}
-	return bad;
-}
-
-int tour_kill(covey_process *process)
-{
-	if (covey_process_kill(process) < 0 || covey_process_join(process, COVEY_FOREVER) < 0)
-		return -1;
-	covey_process_free(process);
-	return 0;
-}
-
 struct turn_record {
 	int number;
 	int inside;

@@ -59,12 +59,6 @@ double tour_now(void);
 /* The one in the middle; sorts the values. */
 double tour_median(double *values, int n);
 
-/* Waits for n processes and frees them; returns how many did not end with exit code 0. */
-int tour_join(covey_process **processes, int n);
-
-/* Kills a process, waits for it and frees it. 0, or -1 where a call failed. */
-int tour_kill(covey_process *process);
-
 /*
  * For processes that take turns. Each says and records, while it has its turn,
  * that it goes in and out; the record tells afterwards whether two were ever

@@ -26,40 +26,34 @@ static const covey_method methods[] = {COVEY_FORK, COVEY_SPAWN, COVEY_FORKSERVER
 /* Not 0 in the parent by the time it starts children. */
 static int a_global;
 
-struct question {
-	covey_queue answers;
-	int number;
-};
-
 struct answer {
 	int number;
 	int global;
 	pid_t parent;
 };
 
-static int answer(const void *arg, size_t len)
+COVEY_PROCESS(answer, covey_queue, answers, int, number)
 {
-	const struct question *question = arg;
-	struct answer a = {question->number, a_global, getppid()};
+	struct answer a = {number, a_global, getppid()};
 
-	return covey_put(question->answers, &a, COVEY_FOREVER) < 0;
+	return covey_put(answers, &a, COVEY_FOREVER) < 0;
 }
 
 static int ask(covey_method method, covey_queue answers, struct answer *a)
 {
-	struct question question = {answers, 40 + (int)method};
+	int number = 40 + (int)method;
 	covey_process *p;
 
-	TRY(covey_start(&p, answer, &question, .method = method));
+	TRY(covey_start_args(&p, answer, (answers, number), .method = method));
 	TRY(covey_get(answers, a, COVEY_FOREVER));
-	tour_join(&p, 1);
-	tour_check(a->number == question.number && a->global == (method == COVEY_FORK ? 7 : 0),
+	TRY(covey_process_finish(&p, 1));
+	tour_check(a->number == number && a->global == (method == COVEY_FORK ? 7 : 0),
 	           "%s: the argument came through; the global is %s", covey_method_name(method),
 	           a->global ? "the parent's" : "that of a fresh program");
 	return 0;
 }
 
-static int nothing(const void *arg, size_t len)
+COVEY_PROCESS(nothing, void)
 {
 	return 0;
 }
@@ -70,9 +64,8 @@ static double start_to_joined(covey_method method)
 	double start = tour_now();
 	covey_process *p;
 
-	TRY(covey_process_start(&p, nothing, NULL, 0, &(covey_process_opts){.method = method}));
-	TRY(covey_process_join(p, COVEY_FOREVER));
-	covey_process_free(p);
+	TRY(covey_start_args(&p, nothing, (), .method = method));
+	TRY(covey_process_finish(&p, 1));
 	return (tour_now() - start) * 1e3;
 }
 

@@ -10,11 +10,9 @@
  */
 #include "tour.h"
 
-static int sleep_for_seconds(const void *arg, size_t len)
+COVEY_PROCESS(sleep_for_seconds, int, i)
 {
-	const char *name = arg;
-
-	tour_say("%s worker finished in %.4f seconds", name, tour_nap());
+	tour_say("process-%d worker finished in %.4f seconds", i, tour_nap());
 	return 0;
 }
 
@@ -22,16 +20,14 @@ static int run(void)
 {
 	covey_process_info others;
 	int ended = 0, alone = 0;
-	char name[16];
 
 	tour_note("The same five, each joined before the next is started: the naps add up.");
 	double start = tour_now();
 	for (int i = 0; i < 5; i++) {
 		covey_process *p;
 
-		snprintf(name, sizeof name, "process-%d", i);
 		alone += covey_active_children(&others, 1) == 0;
-		TRY(covey_start(&p, sleep_for_seconds, &name, .name = name));
+		TRY(covey_start_args(&p, sleep_for_seconds, (i)));
 		TRY(covey_process_join(p, COVEY_FOREVER));
 		ended += covey_process_join(p, 0) == 0 && !covey_process_alive(p);
 		covey_process_free(p);

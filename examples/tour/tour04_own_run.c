@@ -9,57 +9,46 @@
  */
 #include "tour.h"
 
-typedef double work_fn(const char *name);
+typedef void work_fn(int number);
 
 struct custom_process {
 	covey_fn work;
-	char name[16];
+	int number;
 };
 
-static int custom_process_run(const void *arg, size_t len)
+COVEY_PROCESS(custom_process_run, struct custom_process, self)
 {
-	const struct custom_process *self = arg;
-	work_fn *work = covey_fn_as(work_fn *, self->work);
+	work_fn *work = covey_fn_as(work_fn *, self.work);
 
-	return !work || work(self->name) < 0;
-}
-
-static int custom_process_start(covey_process **p, work_fn *work, const char *name)
-{
-	struct custom_process self;
-
-	snprintf(self.name, sizeof self.name, "%s", name);
-	TRY(covey_fn_make(&self.work, work));
-	return covey_start(p, custom_process_run, &self, .name = name);
+	TRY(work ? 0 : covey_errcode());
+	work(self.number);
+	return 0;
 }
 
 /* What two kinds of such processes do. */
-static double sleep_for_seconds(const char *name)
+static void sleep_for_seconds(int number)
 {
-	double seconds = tour_nap();
-
-	tour_say("%s worker finished in %.4f seconds", name, seconds);
-	return seconds;
+	tour_say("process-%d worker finished in %.4f seconds", number, tour_nap());
 }
 
-static double greet(const char *name)
+static void greet(int number)
 {
-	tour_say("%s says hello", name);
-	return 0;
+	tour_say("process-%d says hello", number);
 }
 
 static int run(void)
 {
 	covey_process *p[5];
-	char name[16];
+	struct custom_process self;
 
 	tour_note("Four processes of this type sleep, the fifth is given other work: the function\n"
 	          "is part of what each one is started with.");
-	for (int i = 0; i < 5; i++) {
-		snprintf(name, sizeof name, "process-%d", i);
-		TRY(custom_process_start(&p[i], i < 4 ? sleep_for_seconds : greet, name));
+	for (self.number = 0; self.number < 5; self.number++) {
+		TRY(covey_fn_make(&self.work, self.number < 4 ? sleep_for_seconds : greet));
+		TRY(covey_start_args(&p[self.number], custom_process_run, (self)));
 	}
-	tour_check(tour_join(p, 5) == 0, "each ran the function it was given, by its own run()");
+	tour_check(covey_process_finish(p, 5) == 0,
+	           "each ran the function it was given, by its own run()");
 	return 0;
 }
 

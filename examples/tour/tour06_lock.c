@@ -9,41 +9,35 @@
  */
 #include "tour.h"
 
-struct turn {
-	int number;
-	covey_lock lock;
-	covey_queue record;
-};
-
-static int take_turn(const void *arg, size_t len)
+COVEY_PROCESS(take_turn, int, number, covey_lock, lock, covey_queue, record)
 {
-	const struct turn *turn = arg;
-
-	TRY(covey_lock_acquire(turn->lock, COVEY_FOREVER));
-	TRY(tour_goes_in(turn->record, turn->number));
+	TRY(covey_lock_acquire(lock, COVEY_FOREVER));
+	TRY(tour_goes_in(record, number));
 	tour_nap();
-	TRY(tour_goes_out(turn->record, turn->number));
-	TRY(covey_lock_release(turn->lock));
+	TRY(tour_goes_out(record, number));
+	TRY(covey_lock_release(lock));
 	return 0;
 }
 
 static int run(void)
 {
 	covey_process *p[10];
-	struct turn turn;
+	covey_lock lock;
+	covey_queue record;
 
 	tour_note("Ten processes are started at once, and each holds the lock while it runs.");
-	TRY(covey_lock_create(&turn.lock, "turns"));
-	TRY(covey_queue_create(&turn.record, NULL));
-	for (turn.number = 0; turn.number < 10; turn.number++)
-		TRY(covey_start(&p[turn.number], take_turn, &turn));
-	tour_check(tour_join(p, 10) == 0, "ten processes got the lock, and gave it back");
-	tour_check_turns(turn.record, 10);
+	TRY(covey_lock_create(&lock, "turns"));
+	TRY(covey_queue_create(&record, NULL));
+	for (int i = 0; i < 10; i++)
+		TRY(covey_start_args(&p[i], take_turn, (i, lock, record)));
+	tour_check(covey_process_finish(p, 10) == 0,
+	           "ten processes got the lock, and gave it back");
+	tour_check_turns(record, 10);
 
-	tour_check(covey_lock_release(turn.lock) == -EPERM, "giving back what one has not: %s",
+	tour_check(covey_lock_release(lock) == -EPERM, "giving back what one has not: %s",
 	           covey_errmsg());
-	covey_lock_destroy(turn.lock);
-	covey_queue_destroy(turn.record);
+	covey_lock_destroy(lock);
+	covey_queue_destroy(record);
 	return 0;
 }
 

@@ -8,21 +8,13 @@
  */
 #include "tour.h"
 
-struct turn {
-	int number;
-	covey_lock lock;
-	covey_queue record;
-};
-
-static int take_turn(const void *arg, size_t len)
+COVEY_PROCESS(take_turn, int, number, covey_lock, lock, covey_queue, record)
 {
-	const struct turn *turn = arg;
-
-	COVEY_WITH (turn->lock) {
-		TRY(tour_goes_in(turn->record, turn->number));
+	COVEY_WITH (lock) {
+		TRY(tour_goes_in(record, number));
 		tour_nap();
-		TRY(tour_goes_out(turn->record, turn->number));
-		if (turn->number % 2)
+		TRY(tour_goes_out(record, number));
+		if (number % 2)
 			return 0;
 	}
 	return 0;
@@ -31,18 +23,19 @@ static int take_turn(const void *arg, size_t len)
 static int run(void)
 {
 	covey_process *p[10];
-	struct turn turn;
+	covey_lock lock;
+	covey_queue record;
 
 	tour_note("The same ten; those with an odd number leave the block by return.");
-	TRY(covey_lock_create(&turn.lock, "turns"));
-	TRY(covey_queue_create(&turn.record, NULL));
-	for (turn.number = 0; turn.number < 10; turn.number++)
-		TRY(covey_start(&p[turn.number], take_turn, &turn));
-	tour_check(tour_join(p, 10) == 0, "ten processes had the lock for their block");
-	tour_check_turns(turn.record, 10);
-	tour_check(covey_lock_holder(turn.lock) == 0, "and nobody has it now");
-	covey_lock_destroy(turn.lock);
-	covey_queue_destroy(turn.record);
+	TRY(covey_lock_create(&lock, "turns"));
+	TRY(covey_queue_create(&record, NULL));
+	for (int i = 0; i < 10; i++)
+		TRY(covey_start_args(&p[i], take_turn, (i, lock, record)));
+	tour_check(covey_process_finish(p, 10) == 0, "ten processes had the lock for their block");
+	tour_check_turns(record, 10);
+	tour_check(covey_lock_holder(lock) == 0, "and nobody has it now");
+	covey_lock_destroy(lock);
+	covey_queue_destroy(record);
 	return 0;
 }
 

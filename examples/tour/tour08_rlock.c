@@ -8,44 +8,38 @@
  */
 #include "tour.h"
 
-struct turn {
-	int number;
-	covey_rlock lock;
-	covey_queue record;
-};
-
-static int take_turn(const void *arg, size_t len)
+COVEY_PROCESS(take_turn, int, number, covey_rlock, lock, covey_queue, record)
 {
-	const struct turn *turn = arg;
-
-	TRY(covey_rlock_acquire(turn->lock, COVEY_FOREVER));
-	TRY(covey_rlock_acquire(turn->lock, COVEY_FOREVER));
-	TRY(tour_goes_in(turn->record, turn->number));
+	TRY(covey_rlock_acquire(lock, COVEY_FOREVER));
+	TRY(covey_rlock_acquire(lock, COVEY_FOREVER));
+	TRY(tour_goes_in(record, number));
 	tour_nap();
-	TRY(tour_goes_out(turn->record, turn->number));
-	TRY(covey_rlock_release(turn->lock));
-	if (covey_rlock_holder(turn->lock) != getpid())
+	TRY(tour_goes_out(record, number));
+	TRY(covey_rlock_release(lock));
+	if (covey_rlock_holder(lock) != getpid())
 		return 1;
-	TRY(covey_rlock_release(turn->lock));
+	TRY(covey_rlock_release(lock));
 	return 0;
 }
 
 static int run(void)
 {
 	covey_process *p[10];
-	struct turn turn;
+	covey_rlock lock;
+	covey_queue record;
 	covey_lock plain;
 
 	tour_note("Ten processes, each takes the lock twice and gives it back twice.");
-	TRY(covey_rlock_create(&turn.lock, "turns"));
-	TRY(covey_queue_create(&turn.record, NULL));
-	for (turn.number = 0; turn.number < 10; turn.number++)
-		TRY(covey_start(&p[turn.number], take_turn, &turn));
-	tour_check(tour_join(p, 10) == 0, "ten held it twice, and still after giving it back once");
-	tour_check_turns(turn.record, 10);
-	tour_check(covey_rlock_holder(turn.lock) == 0, "and nobody has it now");
-	covey_rlock_destroy(turn.lock);
-	covey_queue_destroy(turn.record);
+	TRY(covey_rlock_create(&lock, "turns"));
+	TRY(covey_queue_create(&record, NULL));
+	for (int i = 0; i < 10; i++)
+		TRY(covey_start_args(&p[i], take_turn, (i, lock, record)));
+	tour_check(covey_process_finish(p, 10) == 0,
+	           "ten held it twice, and still after giving it back once");
+	tour_check_turns(record, 10);
+	tour_check(covey_rlock_holder(lock) == 0, "and nobody has it now");
+	covey_rlock_destroy(lock);
+	covey_queue_destroy(record);
 
 	TRY(covey_lock_create(&plain, "plain"));
 	TRY(covey_lock_acquire(plain, COVEY_FOREVER));

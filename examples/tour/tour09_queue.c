@@ -11,71 +11,58 @@
 
 static const char *const birds[] = {"partridge", "quail", "grouse", "ptarmigan", "pheasant"};
 
-struct ends {
-	covey_queue q;
-	covey_queue seen;
-};
-
-static int writer(const void *arg, size_t len)
+COVEY_PROCESS(writer, covey_queue, q)
 {
-	const struct ends *ends = arg;
-
 	tour_say("process %d is writing...", (int)getpid());
 	for (int i = 0; i < 5; i++) {
 		tour_say("put %s", birds[i]);
-		TRY(covey_queue_put(ends->q, birds[i], strlen(birds[i]) + 1, COVEY_FOREVER));
+		TRY(covey_queue_put(q, birds[i], strlen(birds[i]) + 1, COVEY_FOREVER));
 		tour_nap();
 	}
 	return 0;
 }
 
-static int reader(const void *arg, size_t len)
+COVEY_PROCESS(reader, covey_queue, q, covey_queue, seen)
 {
-	const struct ends *ends = arg;
 	char bird[32];
 
 	tour_say("process %d is reading...", (int)getpid());
 	for (;;) {
-		TRY(covey_queue_get(ends->q, bird, sizeof bird, COVEY_FOREVER));
+		TRY(covey_queue_get(q, bird, sizeof bird, COVEY_FOREVER));
 		tour_say("got %s", bird);
-		TRY(covey_put(ends->seen, &bird, COVEY_FOREVER));
+		TRY(covey_put(seen, &bird, COVEY_FOREVER));
 	}
 }
 
 static int run(void)
 {
 	covey_process *w, *r;
-	struct ends ends;
+	covey_queue q, seen;
 	char bird[32];
 	int good = 0;
 
 	tour_note("One process writes, one reads; then the reader is killed.");
-	TRY(covey_queue_create(&ends.q, &(covey_queue_opts){.name = "birds"}));
-	TRY(covey_queue_create(&ends.seen, &(covey_queue_opts){.name = "seen"}));
-	TRY(covey_start(&w, writer, &ends, .name = "writer"));
-	TRY(covey_start(&r, reader, &ends, .name = "reader", .daemon = 1));
-	tour_check(tour_join(&w, 1) == 0, "the writer has ended by itself");
+	TRY(covey_queue_create(&q, &(covey_queue_opts){.name = "birds"}));
+	TRY(covey_queue_create(&seen, &(covey_queue_opts){.name = "seen"}));
+	TRY(covey_start_args(&w, writer, (q), .name = "writer"));
+	TRY(covey_start_args(&r, reader, (q, seen), .name = "reader", .daemon = 1));
+	tour_check(covey_process_finish(&w, 1) == 0, "the writer has ended by itself");
 	for (int i = 0; i < 5; i++) {
-		TRY(covey_get(ends.seen, &bird, COVEY_FOREVER));
+		TRY(covey_get(seen, &bird, COVEY_FOREVER));
 		good += !strcmp(bird, birds[i]);
 	}
 	tour_check(good == 5, "all five came through, in order");
 
-	TRY(covey_process_kill(r));
-	TRY(covey_process_join(r, COVEY_FOREVER));
-	tour_check(covey_process_exit_signal(r) == SIGKILL,
-	           "the reader was ended by signal %d (%s)", covey_process_exit_signal(r),
-	           strsignal(covey_process_exit_signal(r)));
-	covey_process_free(r);
+	tour_check(covey_process_end(r, 0) == 128 + SIGKILL, "the reader was killed");
 
-	TRY(covey_start(&r, reader, &ends, .name = "reader-2", .daemon = 1));
-	TRY(covey_queue_put(ends.q, "capercaillie", 13, COVEY_FOREVER));
-	TRY(covey_get(ends.seen, &bird, COVEY_FOREVER));
+	TRY(covey_start_args(&r, reader, (q, seen), .name = "reader-2", .daemon = 1));
+	TRY(covey_queue_put(q, "capercaillie", 13, COVEY_FOREVER));
+	TRY(covey_get(seen, &bird, COVEY_FOREVER));
 	tour_check(!strcmp(bird, "capercaillie"),
 	           "the queue works on: another reader got the next");
-	TRY(tour_kill(r));
-	covey_queue_destroy(ends.q);
-	covey_queue_destroy(ends.seen);
+	TRY(covey_process_end(r, 0));
+	covey_queue_destroy(q);
+	covey_queue_destroy(seen);
 	return 0;
 }
 

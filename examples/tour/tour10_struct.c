@@ -20,32 +20,24 @@ static struct bird birds[] = {
 	{"partridge", 15}, {"quail", 10}, {"grouse", 8}, {"ptarmigan", 7}, {"pheasant", 11},
 };
 
-struct ends {
-	covey_queue q;
-	covey_queue seen;
-};
-
-static int writer(const void *arg, size_t len)
+COVEY_PROCESS(writer, covey_queue, q)
 {
-	const struct ends *ends = arg;
-
 	for (int i = 0; i < 5; i++) {
 		tour_say("put bird(%s, %u eggs)", birds[i].name, birds[i].eggs);
-		TRY(covey_queue_put_as(ends->q, bird, &birds[i], COVEY_FOREVER));
+		TRY(covey_queue_put_as(q, bird, &birds[i], COVEY_FOREVER));
 		tour_nap();
 	}
 	return 0;
 }
 
-static int reader(const void *arg, size_t len)
+COVEY_PROCESS(reader, covey_queue, q, covey_queue, seen)
 {
-	const struct ends *ends = arg;
 	struct bird bird;
 
 	for (;;) {
-		TRY(covey_queue_get_as(ends->q, bird, &bird, COVEY_FOREVER));
+		TRY(covey_queue_get_as(q, bird, &bird, COVEY_FOREVER));
 		tour_say("got bird(%s, %u eggs)", bird.name, bird.eggs);
-		TRY(covey_queue_put_as(ends->seen, bird, &bird, COVEY_FOREVER));
+		TRY(covey_queue_put_as(seen, bird, &bird, COVEY_FOREVER));
 		covey_free_as(bird, &bird);
 	}
 }
@@ -53,25 +45,25 @@ static int reader(const void *arg, size_t len)
 static int run(void)
 {
 	covey_process *w, *r;
-	struct ends ends;
+	covey_queue q, seen;
 	struct bird bird;
 	int good = 0;
 
 	tour_note("Writer and reader as before; what travels is a struct with a string in it.");
-	TRY(covey_queue_create(&ends.q, &(covey_queue_opts){.name = "birds"}));
-	TRY(covey_queue_create(&ends.seen, &(covey_queue_opts){.name = "seen"}));
-	TRY(covey_start(&w, writer, &ends, .name = "writer"));
-	TRY(covey_start(&r, reader, &ends, .name = "reader", .daemon = 1));
-	tour_check(tour_join(&w, 1) == 0, "the writer has ended by itself");
+	TRY(covey_queue_create(&q, &(covey_queue_opts){.name = "birds"}));
+	TRY(covey_queue_create(&seen, &(covey_queue_opts){.name = "seen"}));
+	TRY(covey_start_args(&w, writer, (q), .name = "writer"));
+	TRY(covey_start_args(&r, reader, (q, seen), .name = "reader", .daemon = 1));
+	tour_check(covey_process_finish(&w, 1) == 0, "the writer has ended by itself");
 	for (int i = 0; i < 5; i++) {
-		TRY(covey_queue_get_as(ends.seen, bird, &bird, COVEY_FOREVER));
+		TRY(covey_queue_get_as(seen, bird, &bird, COVEY_FOREVER));
 		good += !strcmp(bird.name, birds[i].name) && bird.eggs == birds[i].eggs;
 		covey_free_as(bird, &bird);
 	}
 	tour_check(good == 5, "five structs came through whole, there and back");
-	TRY(tour_kill(r));
-	covey_queue_destroy(ends.q);
-	covey_queue_destroy(ends.seen);
+	TRY(covey_process_end(r, 0));
+	covey_queue_destroy(q);
+	covey_queue_destroy(seen);
 	return 0;
 }
 

@@ -18,21 +18,15 @@ COVEY_SCHEMA(bird, name, lock)
 /* The same struct without what cannot travel: the lock is nobody's there. */
 COVEY_SCHEMA_OF(plain_bird, struct bird, name)
 
-struct nest {
-	covey_queue q;
-	covey_lock lock;
-};
-
 /* The child has the lock by its argument. */
-static int reader(const void *arg, size_t len)
+COVEY_PROCESS(reader, covey_queue, q, covey_lock, lock)
 {
-	const struct nest *nest = arg;
 	struct bird bird;
 	int good = 0;
 
 	for (int i = 0; i < 5; i++) {
-		TRY(covey_queue_get_as(nest->q, plain_bird, &bird, COVEY_FOREVER));
-		bird.lock = nest->lock;
+		TRY(covey_queue_get_as(q, plain_bird, &bird, COVEY_FOREVER));
+		bird.lock = lock;
 		COVEY_WITH (bird.lock)
 			good += bird.name[0] == 'a' + i;
 		tour_say("got bird(%s), and locked it", bird.name);
@@ -45,29 +39,31 @@ static int run(void)
 {
 	static const char *const names[] = {"auk", "bittern", "crane", "dunlin", "egret"};
 	struct bird bird = {.name = names[0]};
-	struct nest nest;
+	covey_queue q;
+	covey_lock lock;
 	covey_process *r;
 	int rc;
 
 	tour_note("A lock is a field of the struct that is put.");
-	TRY(covey_lock_create(&nest.lock, "nest"));
-	TRY(covey_queue_create(&nest.q, &(covey_queue_opts){.name = "birds"}));
-	bird.lock = nest.lock;
-	rc = covey_queue_put_as(nest.q, bird, &bird, COVEY_FOREVER);
+	TRY(covey_lock_create(&lock, "nest"));
+	TRY(covey_queue_create(&q, &(covey_queue_opts){.name = "birds"}));
+	bird.lock = lock;
+	rc = covey_queue_put_as(q, bird, &bird, COVEY_FOREVER);
 	tour_check(rc == -EINVAL && strstr(covey_errmsg(), "bird.lock"), "refused: %s",
 	           covey_errmsg());
-	tour_check(covey_queue_size(nest.q) == 0, "nothing of it is in the queue");
+	tour_check(covey_queue_size(q) == 0, "nothing of it is in the queue");
 
 	tour_note("\nSo the lock goes to the reader as an argument, the name in the message.");
-	TRY(covey_start(&r, reader, &nest, .name = "reader"));
+	TRY(covey_start_args(&r, reader, (q, lock), .name = "reader"));
 	for (int i = 0; i < 5; i++) {
 		bird.name = names[i];
-		TRY(covey_queue_put_as(nest.q, plain_bird, &bird, COVEY_FOREVER));
+		TRY(covey_queue_put_as(q, plain_bird, &bird, COVEY_FOREVER));
 		tour_nap();
 	}
-	tour_check(tour_join(&r, 1) == 0, "the queue works on: five came through, nothing is lost");
-	covey_queue_destroy(nest.q);
-	covey_lock_destroy(nest.lock);
+	tour_check(covey_process_finish(&r, 1) == 0,
+	           "the queue works on: five came through, nothing is lost");
+	covey_queue_destroy(q);
+	covey_lock_destroy(lock);
 	return 0;
 }
 

@@ -20,11 +20,6 @@ struct bird {
 
 COVEY_SCHEMA(bird, name, COVEY_FUNCTION(measure))
 
-struct ends {
-	covey_queue q;
-	covey_queue lengths;
-};
-
 static size_t count_vowels(const char *name)
 {
 	size_t n = 0;
@@ -34,16 +29,15 @@ static size_t count_vowels(const char *name)
 	return n;
 }
 
-static int reader(const void *arg, size_t len)
+COVEY_PROCESS(reader, covey_queue, q, covey_queue, lengths)
 {
-	const struct ends *ends = arg;
 	struct bird bird;
 
 	for (;;) {
-		TRY(covey_queue_get_as(ends->q, bird, &bird, COVEY_FOREVER));
+		TRY(covey_queue_get_as(q, bird, &bird, COVEY_FOREVER));
 		size_t measured = bird.measure(bird.name);
 		tour_say("got bird(%s), and its function measures %zu", bird.name, measured);
-		TRY(covey_put(ends->lengths, &measured, COVEY_FOREVER));
+		TRY(covey_put(lengths, &measured, COVEY_FOREVER));
 		covey_free_as(bird, &bird);
 	}
 }
@@ -84,39 +78,39 @@ static int run(void)
 	struct bird birds[] = {{"partridge", strlen}, {"partridge", count_vowels}};
 	const size_t expected[] = {9, 3};
 	covey_process *r;
-	struct ends ends;
+	covey_queue q, lengths;
 	void *page;
 	int good = 0;
 
 	tour_note("A function of the C library, and a static one of this file.");
-	TRY(covey_queue_create(&ends.q, &(covey_queue_opts){.name = "birds"}));
-	TRY(covey_queue_create(&ends.lengths, NULL));
-	TRY(covey_start(&r, reader, &ends, .name = "reader", .daemon = 1));
+	TRY(covey_queue_create(&q, &(covey_queue_opts){.name = "birds"}));
+	TRY(covey_queue_create(&lengths, NULL));
+	TRY(covey_start_args(&r, reader, (q, lengths), .name = "reader", .daemon = 1));
 	for (int i = 0; i < 2; i++) {
 		size_t measured;
 
-		TRY(covey_queue_put_as(ends.q, bird, &birds[i], COVEY_FOREVER));
-		TRY(covey_get(ends.lengths, &measured, COVEY_FOREVER));
+		TRY(covey_queue_put_as(q, bird, &birds[i], COVEY_FOREVER));
+		TRY(covey_get(lengths, &measured, COVEY_FOREVER));
 		good += measured == expected[i];
 	}
 	tour_check(good == 2, "both mean the same in the reader's process");
 
 	tour_note("\nNow code that no other process has.");
-	TRY(refused_nested(ends.q, 3));
+	TRY(refused_nested(q, 3));
 	page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return -1;
 	memcpy(&birds[0].measure, &page, sizeof page);
-	TRY(refused(ends.q, &birds[0], "code in no module"));
+	TRY(refused(q, &birds[0], "code in no module"));
 	munmap(page, 4096);
 
-	TRY(covey_queue_put_as(ends.q, bird, &birds[1], COVEY_FOREVER));
+	TRY(covey_queue_put_as(q, bird, &birds[1], COVEY_FOREVER));
 	size_t measured;
-	TRY(covey_get(ends.lengths, &measured, COVEY_FOREVER));
+	TRY(covey_get(lengths, &measured, COVEY_FOREVER));
 	tour_check(measured == 3, "the queue works on");
-	TRY(tour_kill(r));
-	covey_queue_destroy(ends.q);
-	covey_queue_destroy(ends.lengths);
+	TRY(covey_process_end(r, 0));
+	covey_queue_destroy(q);
+	covey_queue_destroy(lengths);
 	return 0;
 }
 

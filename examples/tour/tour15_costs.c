@@ -54,7 +54,7 @@ static int side_join(struct side *side)
 {
 	if (!side->process)
 		return -pthread_join(side->thread, NULL);
-	return -tour_join(&side->process, 1);
+	return -covey_process_finish(&side->process, 1);
 }
 
 static int nothing(const void *arg, size_t len)

@@ -21,6 +21,8 @@
  * Options     a struct passed by pointer, NULL for the defaults; zero in a
  *             field is its default. The size travels with the call, so that
  *             fields can be added without breaking programs already built.
+ * Answers     structs that a call fills in travel with their size, too: fields
+ *             that the library in use does not have yet are zero.
  * Threads     every call may be made from any thread unless it says otherwise.
  * Signals     no call is for signal handlers unless it says so.
  */
@@ -41,6 +43,16 @@ extern "C" {
 #define COVEY_VERSION_MAJOR 0
 #define COVEY_VERSION_MINOR 1
 #define COVEY_VERSION_PATCH 0
+
+#if !defined(__linux__)
+#error "covey is for Linux: it is built on futexes, pidfds and memfds"
+#elif !defined(__GLIBC__)
+#error "covey needs the GNU C library: its mutexes survive the death of their holder (musl lacks calls)"
+#elif !defined(__LP64__)
+#error "covey is for 64-bit programs: the family's memory is an address range of a terabyte"
+#elif __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "covey is for little-endian machines: its handles and messages are in memory order"
+#endif
 
 #if defined(__GNUC__)
 #define COVEY_API __attribute__((visibility("default")))

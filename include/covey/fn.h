@@ -22,7 +22,8 @@ extern "C" {
 /* All zero is no function. Two values of one function are equal. */
 typedef struct covey_fn {
 	uint64_t module; /* first 8 bytes of the module's build-id */
-	uint64_t offset; /* from the module's load address */
+	uint64_t
+		offset; /* from the module's load address; in its highest 24 bits a check of both */
 } covey_fn;
 
 typedef void covey_function(void);

@@ -84,48 +84,10 @@ COVEY_API int covey_rlock_release(covey_rlock lock);
 COVEY_API int covey_lock_holder(covey_lock lock);
 COVEY_API int covey_rlock_holder(covey_rlock lock);
 
-/* What COVEY_WITH expands to uses these; call the ones above. */
-struct covey_with {
-	uint64_t id;
-	int recursive;
-	int held;
-};
-COVEY_API void covey_with_end(struct covey_with *with);
-
-static inline COVEY_UNUSED struct covey_with covey_with_lock(covey_lock lock)
-{
-	struct covey_with with = {lock.id, 0, covey_lock_acquire(lock, COVEY_FOREVER) >= 0};
-
-	return with;
-}
-
-static inline COVEY_UNUSED struct covey_with covey_with_rlock(covey_rlock lock)
-{
-	struct covey_with with = {lock.id, 1, covey_rlock_acquire(lock, COVEY_FOREVER) >= 0};
-
-	return with;
-}
-
-/*
- * Runs the following block holding the lock or rlock, and releases it however
- * the block is left: at its end, by break, continue, return or goto (not by
- * longjmp or exit). Where the lock cannot be had (-EBADF, -EDEADLK) the block
- * is skipped and covey_errmsg() says why. To learn of COVEY_OWNER_DIED use
- * acquire. C only. Since 0.1.
- */
-#define COVEY_WITH(lock) COVEY_WITH_(lock, __COUNTER__)
-#define COVEY_WITH_(lock, n) COVEY_WITH__(lock, n)
-/* clang-format off: it does not know _Generic */
-#define COVEY_WITH__(lock, n)                                                                   \
-	for (struct covey_with covey_with_##n                                                   \
-	     __attribute__((cleanup(covey_with_end))) = _Generic((lock), covey_lock             \
-	                                                         : covey_with_lock, covey_rlock \
-	                                                         : covey_with_rlock)(lock),     \
-	     *covey_once_##n = &covey_with_##n;                                                 \
-	     covey_once_##n && covey_with_##n.held; covey_once_##n = NULL)
-/* clang-format on */
-
 #ifdef __cplusplus
 }
 #endif
+
+#include <covey/with.h>
+
 #endif

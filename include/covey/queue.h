@@ -45,6 +45,8 @@ typedef struct covey_queue_opts {
 	/* Not 0: get answers -EPIPE once nothing is left and every process that
 	 * has ever put has ended. */
 	int end_with_senders;
+	/* Not 0: what is got is to be marked done, see covey_queue_task_done. */
+	int counted;
 } covey_queue_opts;
 
 /*
@@ -112,6 +114,25 @@ COVEY_API int covey_queue_put_many(covey_queue q, const struct iovec *messages, 
  * least 1 (0 when n is 0), or an error of get for the first. Since 0.1.
  */
 COVEY_API int covey_queue_get_many(covey_queue q, struct iovec *messages, int n, int timeout_ms);
+
+/*
+ * Of a counted queue: marks one of the messages that this process has got as
+ * done. Any thread of the process may; each message once, in any order. Does
+ * not block. -EINVAL: this process has none left to mark, or the queue is not
+ * counted. -EBADF. Since 0.1.
+ */
+COVEY_API int covey_queue_task_done(covey_queue q);
+
+/*
+ * Of a counted queue: waits up to timeout_ms until every message put has been
+ * got and marked done. A message got by a process that ended before it marked
+ * it is counted off as lost, so that nobody waits for the dead. Returns how
+ * many were lost since the queue was made: 0 where all were done.
+ * -ETIMEDOUT, -EAGAIN: some are not done; the words say how many. -EINVAL: the
+ * queue is not counted. -EBADF. At most 255 living processes may get from a
+ * counted queue; a get by one more is -ENOSPC. Since 0.1.
+ */
+COVEY_API int64_t covey_queue_join(covey_queue q, int timeout_ms);
 
 /* A message in place, in the queue's own memory. */
 typedef struct covey_message {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The mapping: making the family's memory file, attaching to it, backing and punching it. */
 #include "arena/layout.h"
+#include "base/notify.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 
 unsigned char *cvy_base;
 uint64_t cvy_size;
+unsigned cvy_range_shift;
 struct cvy_object *cvy_objects;
 uint32_t cvy_object_capacity;
 
@@ -87,6 +89,7 @@ static int map(int fd, uint64_t size)
 	madvise(p, size, MADV_DONTDUMP);
 	cvy_base = p;
 	cvy_size = size;
+	cvy_range_shift = (unsigned)__builtin_ctzll(size / RANGES);
 	return 0;
 }
 
@@ -103,15 +106,22 @@ static void adopt(int fd)
 
 	arena_fd = fd;
 	fstat(fd, &arena_stat);
-	cvy_objects = (struct cvy_object *)(cvy_base + h->objects);
+	cvy_objects = (struct cvy_object *)(cvy_base + OBJECTS_AT);
 	__atomic_store_n(&cvy_object_capacity, h->object_slots, __ATOMIC_RELEASE);
 }
 
-/* The most to ask for: past RLIMIT_FSIZE growing a file is a signal. */
+/*
+ * The most to ask for: past RLIMIT_FSIZE growing a file is a signal, and the program
+ * needs some of the address space itself.
+ */
 static uint64_t size_allowed(void)
 {
 	uint64_t size = SIZE_MOST;
 	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		while (size > limit.rlim_cur / 2 && size > SIZE_LEAST)
+			size /= 2;
 
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		while (size > limit.rlim_cur)
@@ -129,6 +139,16 @@ static int make_file(void)
 		fd = memfd_create("covey", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return cvy_fail(errno, "the family's memory file: %s", covey_strerror(errno));
+	fchmod(fd, S_IRUSR | S_IWUSR); /* for who comes to it by way of /proc */
+	if (fd <= STDERR_FILENO) {     /* a program that has closed those may open them again */
+		int low = fd;
+
+		fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		rc = errno;
+		close(low);
+		if (fd < 0)
+			return cvy_fail(rc, "the family's memory file: %s", covey_strerror(rc));
+	}
 	errno = EFBIG;
 	for (size = size_allowed();; size /= 2) {
 		if (size < SIZE_LEAST) {
@@ -172,7 +192,8 @@ static int fill_in(void)
 	h->quota = wanted_quota ? wanted_quota : limit / 2;
 	h->pid_namespace = pid_namespace();
 	h->procs = HEADER_BYTES;
-	h->objects = h->procs + (uint64_t)CVY_PROCS * sizeof(struct cvy_proc);
+	h->lives = LIVES_AT;
+	h->objects = OBJECTS_AT;
 	room = (h->range - h->objects) / 2 / sizeof(struct cvy_object);
 	h->object_slots = room < OBJECT_SLOTS_MOST ? (uint32_t)room : OBJECT_SLOTS_MOST;
 	cvy_regions_init(h);
@@ -185,13 +206,15 @@ static int fill_in(void)
 	if (rc < 0)
 		return cvy_fail(-rc, "the family's locks: %s", covey_strerror(rc));
 	h->magic = MAGIC;
-	return 0;
+	return cvy_geometry_learn();
 }
 
 static int make(void)
 {
-	int fd = make_file(), rc;
+	int fd = cvy_robust_check(), rc;
 
+	if (fd == 0)
+		fd = make_file();
 	if (fd < 0)
 		return fd;
 	arena_fd = fd;
@@ -240,13 +263,14 @@ int cvy_family_quota(uint64_t bytes)
 	return rc;
 }
 
-/* What an inherited file claims to be, checked before any of it is believed. */
+/* What a file claims to be, checked before any of it is believed. */
 static int check_stamp(const struct arena_header *h, uint64_t size)
 {
 	uint64_t here = pid_namespace();
 
-	if (h->magic != MAGIC || h->size != size || h->range != size / RANGES)
-		return cvy_fail(EBADMSG, "attach: the inherited file is no arena of covey");
+	if (h->magic != MAGIC || h->size != size || h->range != size / RANGES ||
+	    (size & (size - 1)))
+		return cvy_fail(EBADMSG, "attach: the file is no arena of covey");
 	if (h->version != LAYOUT_VERSION || h->fingerprint != fingerprint())
 		return cvy_fail(EPROTONOSUPPORT,
 		                "attach: the family runs another version of covey "
@@ -261,8 +285,10 @@ static int check_stamp(const struct arena_header *h, uint64_t size)
 int cvy_family_attach(int fd)
 {
 	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS), rc;
+	int seals = fcntl(fd, F_GET_SEALS), rc = cvy_robust_check();
 
+	if (rc < 0)
+		return rc;
 	cvy_incarnation();
 	if (fstat(fd, &st) < 0 || seals < 0 || !(seals & F_SEAL_SHRINK) ||
 	    (uint64_t)st.st_size < SIZE_LEAST)
@@ -272,6 +298,8 @@ int cvy_family_attach(int fd)
 		return cvy_fail(-rc, "attach: the family's memory cannot be mapped: %s",
 		                covey_strerror(rc));
 	rc = check_stamp(cvy_header(), cvy_size);
+	if (rc == 0)
+		rc = cvy_geometry_learn();
 	if (rc < 0) {
 		unmap();
 		return rc;
@@ -279,6 +307,38 @@ int cvy_family_attach(int fd)
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	adopt(fd);
 	return 0;
+}
+
+/* Whether it is of this user, and such that no one can cut it short. */
+static int check_file(int fd)
+{
+	const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || seals < 0 || (seals & sealed) != sealed)
+		return cvy_fail(EBADMSG, "join: what was handed out is no arena of covey");
+	if (st.st_uid != geteuid())
+		return cvy_fail(EACCES, "join: the family's memory is of user %u, not %u",
+		                (unsigned)st.st_uid, (unsigned)geteuid());
+	return 0;
+}
+
+int cvy_family_join(int fd)
+{
+	int rc;
+
+	pthread_mutex_lock(&making);
+	rc = cvy_family_exists() ? cvy_fail(EEXIST, "join: this process has a family already")
+	                         : check_file(fd);
+	if (rc == 0)
+		rc = cvy_family_attach(fd);
+	if (rc < 0)
+		close(fd);
+	else if (!cvy_self_register())
+		rc = covey_errcode();
+	pthread_mutex_unlock(&making);
+	return rc;
 }
 
 int cvy_family_fd(void)

@@ -27,13 +27,19 @@ int cvy_family(void);
 bool cvy_family_exists(void);
 /* Maps an inherited arena after checking its stamp; fd becomes the arena's. */
 int cvy_family_attach(int fd);
+/*
+ * The same for a process that was not started by the family, and gets a slot of
+ * its own there; fd is taken over, and closed on failure. -EEXIST: it has a family.
+ */
+int cvy_family_join(int fd);
 /* The arena's descriptor, close-on-exec. */
 int cvy_family_fd(void);
 /* A quota to be used when the family is made. -EBUSY once it is. */
 int cvy_family_quota(uint64_t bytes);
 
-extern unsigned char *cvy_base; /* where the arena is mapped here */
-extern uint64_t cvy_size;       /* how much of it */
+extern unsigned char *cvy_base;  /* where the arena is mapped here */
+extern uint64_t cvy_size;        /* how much of it */
+extern unsigned cvy_range_shift; /* a range of addresses is 1 << this: see layout.h */
 
 /* The address of [offset, offset + len), NULL when that is not in the arena. */
 static inline void *cvy_at(uint64_t offset, uint64_t len)
@@ -56,6 +62,39 @@ static inline uint64_t cvy_offset(const void *p)
  */
 int cvy_region_alloc(uint64_t *dest, uint64_t bytes);
 /*
+ * The size of the block of addresses that a region at offset has to itself, 0 where no region can
+ * begin there. Known from the offset alone, so that damage to the arena cannot change it.
+ */
+static inline uint64_t cvy_block_at(uint64_t offset)
+{
+	uint64_t range = offset >> cvy_range_shift, bytes;
+
+	if (__builtin_expect(range == 0 || offset >= cvy_size, 0))
+		return 0;
+	bytes = UINT64_C(4096) << (range - 1);
+	return (offset & (bytes - 1)) || bytes >> cvy_range_shift > 1 ? 0 : bytes;
+}
+/*
+ * The address of [offset, offset + len) where that lies in one block of the regions; else NULL.
+ * What others wrote leads to the fixed tables, or from one block into the next, in no case.
+ */
+static inline void *cvy_in_block(uint64_t offset, uint64_t len)
+{
+	uint64_t range = offset >> cvy_range_shift, bytes;
+
+	if (__builtin_expect(range == 0 || offset >= cvy_size, 0))
+		return NULL;
+	bytes = UINT64_C(4096) << (range - 1);
+	return len <= bytes - (offset & (bytes - 1)) ? cvy_base + offset : NULL;
+}
+/* The same for all that a region may hold: it begins where its block does. */
+static inline void *cvy_region_at(uint64_t offset, uint64_t len)
+{
+	uint64_t block = cvy_block_at(offset);
+
+	return block && len <= block ? cvy_base + offset : NULL;
+}
+/*
  * The same, reserving `bytes` of address space of which the first `backed` are
  * backed; cvy_region_back() backs more.
  */
@@ -71,10 +110,30 @@ uint64_t cvy_region_bytes(uint64_t offset);
 void cvy_region_trim(uint64_t offset, uint64_t backed);
 /* Bytes counted against the quota now, and the quota. */
 void cvy_region_usage(uint64_t *used, uint64_t *quota);
+/* What this process may use of memory, from machine, cgroup and limits. (limits.c) */
+uint64_t cvy_memory_limit(void);
 
 /* ---- objects (object.c): what handles refer to */
 
-enum cvy_kind { CVY_NONE = 0, CVY_LOCK, CVY_RLOCK, CVY_QUEUE, CVY_POOL, CVY_KINDS };
+enum cvy_kind {
+	CVY_NONE = 0,
+	CVY_LOCK,
+	CVY_RLOCK,
+	CVY_SEMAPHORE,
+	CVY_CONDITION,
+	CVY_EVENT,
+	CVY_BARRIER,
+	CVY_RWLOCK,
+	CVY_QUEUE,
+	CVY_PIPE,
+	CVY_BLOCK,
+	CVY_VALUE,
+	CVY_ARRAY,
+	CVY_DICT,
+	CVY_LIST,
+	CVY_POOL,
+	CVY_KINDS
+};
 
 /*
  * A slot of the object table, 256 bytes, in two cache line pairs.
@@ -136,12 +195,17 @@ int cvy_object_create(const struct cvy_kind_ops *ops, const char *name, const vo
 void cvy_object_retire(const struct cvy_kind_ops *ops, struct cvy_object *object);
 /* Live objects. */
 uint64_t cvy_object_live(void);
+/* Slots that were ever used: the first so many. */
+uint32_t cvy_object_top(void);
 
 /* "lock", "queue". */
 const char *cvy_kind_name(enum cvy_kind kind);
 /* "lock 'ledger'" or "lock", written to `to`, which it returns. */
 #define CVY_TITLE (COVEY_NAME_MAX + 24)
 const char *cvy_title(char to[CVY_TITLE], const struct cvy_object *object, enum cvy_kind kind);
+
+/* The same of a live object of any kind, by its id; false where there is none. */
+bool cvy_title_of(char to[CVY_TITLE], uint64_t id);
 
 extern struct cvy_object *cvy_objects; /* the table here */
 extern uint32_t cvy_object_capacity;   /* its slots; 0 before the family */
@@ -173,6 +237,13 @@ static inline bool cvy_object_is(struct cvy_object *object, uint64_t id, enum cv
 {
 	return atomic_load_explicit(&object->tag, memory_order_acquire) == cvy_tag_of(id, kind);
 }
+/* The id of the object that a slot has now, or had last. */
+static inline uint64_t cvy_object_id(const struct cvy_object *object)
+{
+	uint64_t tag = atomic_load_explicit(&object->tag, memory_order_acquire);
+
+	return (tag & ~UINT64_C(0xffffffff)) | (uint64_t)(object - cvy_objects + 1);
+}
 /* -EBADF in words: never created, of another kind, or destroyed. */
 int cvy_stale(uint64_t id, enum cvy_kind kind);
 
@@ -196,12 +267,20 @@ enum cvy_proc_state {
  *             sweep, when both are dead). A futex word: waiters for RUNNING
  *             and ENDED sleep on it.
  * generation  one up at each FREE to STARTING.
- * pid, start  by the process itself before RUNNING (the starter may write the
- *             same pid first).
+ * pid, since  by the process itself before RUNNING (the starter may write the
+ *             same pid first). since: cvy_ticks() then; a process of that pid that
+ *             started later is another.
  * parent, name, method, daemon, fn, arg, arg_len: by the starter while STARTING.
  * exit_code   by the process itself as it ends by its own will (-1 before);
  * exit_status by whoever reaps it: a wait status.
+ * tree        whom it descends from: slot in the low half, generation in the high
+ *             one. First its parent; where that one's slot is freed, its next
+ *             ancestor. Under the table lock; read by anyone.
+ * has_started others, whose tree may name this slot. Under the table lock.
+ * doom        a signal that it gets once it is RUNNING, 0 for none: by who sends it
+ *             while it is STARTING. Whoever takes it out has to deliver it.
  * unmanaged   it was forked outside covey: nobody but a sweep frees the slot.
+ * before_well by the starter: the slot's process before this one ended well.
  * error, words: by the process, when it ends before its function runs.
  * waiting_for the id of the object it sleeps on, by its threads; for tools.
  * inline_arg  the argument up to its size, else arg is a region.
@@ -215,7 +294,7 @@ struct cvy_proc {
 	_Atomic int32_t exit_code;
 	_Atomic int32_t exit_status;
 	int32_t error;
-	uint64_t start;
+	uint64_t since;
 	_Atomic uint64_t waiting_for;
 	covey_fn fn;
 	uint64_t arg;
@@ -223,10 +302,14 @@ struct cvy_proc {
 	uint8_t method;
 	uint8_t daemon;
 	uint8_t unmanaged;
-	uint8_t pad[5];
+	uint8_t has_started;
+	_Atomic uint8_t doom;
+	uint8_t before_well;
+	uint8_t pad[2];
+	_Atomic uint64_t tree;
 	char name[COVEY_NAME_MAX + 1];
 	char words[256];
-	unsigned char inline_arg[136];
+	unsigned char inline_arg[128];
 };
 _Static_assert(sizeof(struct cvy_proc) == 512, "a process slot is 512 bytes");
 
@@ -245,10 +328,53 @@ static inline uint32_t cvy_self(void)
 
 	return __builtin_expect(slot != 0, 1) ? slot : cvy_self_register();
 }
+/* What a process that covey did not start is called, cut where it is too long. Before it gets its
+ * slot. */
+void cvy_self_call(const char *name);
 void cvy_self_set(uint32_t index); /* in a child covey started; sets pid, start, RUNNING */
-/* Whether the process in the slot is alive, by pid and start time; zombies are not. */
+/* Whether the process in the slot is alive, by pid and time; zombies are not. */
 bool cvy_proc_alive(uint32_t index, uint32_t generation);
 /* Live ones. */
 uint64_t cvy_proc_count(void);
+/*
+ * Gives back what processes hold that have died and that nobody will free: their
+ * arguments. Done by itself where slots or memory run out. Whether there were any.
+ */
+bool cvy_procs_sweep(void);
+
+/* ---- their deaths (life.c): a word per process that the kernel marks when it dies */
+
+/*
+ * Whether the process that had this slot has ended. While it lives that is a
+ * look at memory, so it may be asked of many; the system is asked only in doubt.
+ */
+bool cvy_gone(uint32_t index, uint32_t generation);
+/*
+ * Makes ready to sleep until a process dies: its life word, and in *value what
+ * the word holds while the process lives; the kernel then wakes one sleeper at
+ * the word, who wakes the others. NULL where it cannot be waited for so: look
+ * again after a while.
+ */
+_Atomic uint32_t *cvy_life_watch(uint32_t index, uint32_t generation, uint32_t *value);
+/*
+ * Of one that is gone: whether it ended by its own will with exit code 0, as
+ * far as is known; and its process id, 0 where that is no longer known.
+ */
+bool cvy_ended_well(uint32_t index, uint32_t generation);
+pid_t cvy_pid_of(uint32_t index, uint32_t generation);
+/* The calling process's, taken again where the thread that took it has ended. */
+void cvy_life_renew(void);
+
+/* ---- who descends from whom (tree.c) */
+
+/*
+ * Sends a signal to all processes that descend from the one in a slot and are not
+ * noted in seen (CVY_PROCS generations), and notes them there: those on their way
+ * get it when they arrive. None is begun meanwhile. How many; -errno in words
+ * where one could not be signalled, once all others are.
+ */
+int cvy_proc_signal_tree(uint32_t index, uint32_t generation, int signal, uint32_t *seen);
+/* The pidfd of a living one that is noted in seen, -ESRCH for none. */
+int cvy_proc_tree_pidfd(const uint32_t *seen);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * The arena is cut into 32 ranges of equal size. Range 0 is fixed:
  *
- *     header | process table | object table | region tables
+ *     header | process table | lives | object table | region tables
  *
  * Range 1 + c holds the blocks of size class c: 4 KiB << c. A class has its own
  * range of addresses, so blocks are never split or merged, and nothing but one
@@ -22,14 +22,14 @@
 #define CLASSES (RANGES - 1)
 
 #define MAGIC UINT64_C(0x30616e6572617663) /* "cvarena0" */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 
 /*
  * A size class. All under the region lock.
  *
  * table  offset of its table, one entry a block; constant.
  * blocks blocks in the class; constant.
- * top    no block at or beyond it was ever used.
+ * top    no block at or beyond it was ever used; read without the lock.
  * hint   no block below it is free.
  * warm   blocks that are free and still backed; none below warm_hint.
  */
@@ -61,7 +61,8 @@ struct size_class {
  *   owns it and its offset; a death then drops the region (region.c).
  * object_lock guards fixed_used' object part, object_top, object_live and the
  *   free lists, and the tags of slots that are not live.
- * proc_lock guards the states FREE and STARTING of the process table.
+ * proc_lock guards the states FREE and STARTING of the process table, its tree,
+ *   and proc_top, the last slot that was ever used.
  */
 struct arena_header {
 	uint64_t magic;
@@ -72,6 +73,7 @@ struct arena_header {
 	uint64_t quota;
 	uint64_t pid_namespace;
 	uint64_t procs;   /* offset of the process table */
+	uint64_t lives;   /* offset of the life words, see life.c */
 	uint64_t objects; /* offset of the object table */
 	uint32_t object_slots;
 	uint32_t pad;
@@ -91,10 +93,24 @@ struct arena_header {
 
 	_Alignas(128) pthread_mutex_t proc_lock;
 	uint32_t proc_hint;
+	uint32_t proc_top;
 };
 
 #define HEADER_BYTES (2 * PAGE)
+#define LIVES_AT (HEADER_BYTES + (uint64_t)CVY_PROCS * sizeof(struct cvy_proc))
+#define OBJECTS_AT (LIVES_AT + (uint64_t)CVY_PROCS * sizeof(struct life))
 _Static_assert(sizeof(struct arena_header) <= HEADER_BYTES, "the header fits its place");
+
+/*
+ * Where things lie, as this process learned it when it mapped the arena: the header's
+ * constants are not read again, since whoever writes to the arena could change them.
+ */
+struct geometry {
+	uint64_t range;
+	uint64_t table[CLASSES];
+	uint32_t blocks[CLASSES];
+};
+extern struct geometry cvy_geometry;
 
 static inline struct arena_header *cvy_header(void)
 {
@@ -106,15 +122,40 @@ static inline uint64_t cvy_block_bytes(unsigned class)
 	return PAGE << class;
 }
 
+/*
+ * The life of a process slot: a robust mutex that the slot's process holds for
+ * as long as it lives. Made by the slot's first process, held by its present
+ * one; the kernel marks it when the thread that took it ends.
+ */
+struct life {
+	pthread_mutex_t mutex;
+	uint32_t made;
+	uint32_t pad[5];
+};
+_Static_assert(sizeof(pthread_mutex_t) != 40 || sizeof(struct life) == 64,
+               "a life is a cache line");
+
+/* Takes the life of the calling process's slot, by this thread. */
+void cvy_life_take(uint32_t slot);
+
+int cvy_lock_procs(struct arena_header *header); /* 0, or -errno in words */
+/* The last slot of the process table that was ever used. */
+static inline uint32_t cvy_proc_last(void)
+{
+	uint32_t top = __atomic_load_n(&cvy_header()->proc_top, __ATOMIC_RELAXED);
+
+	return top < CVY_PROCS ? top : CVY_PROCS - 1;
+}
+
 /* Backs [offset, offset + bytes) with memory, so that touching it cannot fail. -errno. */
 int cvy_back(uint64_t offset, uint64_t bytes);
 /* Gives the memory of [offset, offset + bytes) back; it reads as zero afterwards. */
 void cvy_punch(uint64_t offset, uint64_t bytes);
 /* Fills in a new header's classes. */
 void cvy_regions_init(struct arena_header *header);
+/* Learns the geometry of the mapped arena; -EBADMSG where its header contradicts it. */
+int cvy_geometry_learn(void);
 /* Counts bytes of the fixed range against the quota. -ENOMEM in words. */
 int cvy_charge(uint64_t bytes);
-/* What this process may use of memory, from machine, cgroup and limits. */
-uint64_t cvy_memory_limit(void);
 
 #endif

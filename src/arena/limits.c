@@ -10,23 +10,25 @@
 #include <unistd.h>
 
 /*
- * Calls visit with the text of `file` in this process's cgroup of version 2 and
- * in each cgroup above it.
+ * Calls visit with the text of `file` in this process's cgroup and in each cgroup above
+ * it, of the hierarchy that is mounted at `root` and has `key` ("::" for version 2) in
+ * /proc/self/cgroup.
  */
-static void each_cgroup(const char *file, void (*visit)(const char *text, void *), void *context)
+static void each_cgroup(const char *key, const char *root, const char *file,
+                        void (*visit)(const char *text, void *), void *context)
 {
 	char text[4096], group[4096], path[8192], *line, *end;
 
 	if (cvy_read_text("/proc/self/cgroup", text, sizeof text) < 0)
 		return;
-	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	line = strstr(text, key);
 	if (!line)
 		return;
-	line = strstr(line, "::") + 2;
+	line += strlen(key);
 	line[strcspn(line, "\n")] = 0;
 	snprintf(group, sizeof group, "%s", line);
 	for (;;) {
-		snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", group, file);
+		snprintf(path, sizeof path, "%s%s/%s", root, group, file);
 		if (cvy_read_text(path, text, sizeof text) > 0)
 			visit(text, context);
 		end = strrchr(group, '/');
@@ -53,7 +55,10 @@ uint64_t cvy_memory_limit(void)
 	char text[64];
 	struct rlimit limit;
 
-	each_cgroup("memory.max", lower_memory, &least);
+	each_cgroup("::", "/sys/fs/cgroup", "memory.max", lower_memory, &least);
+	each_cgroup(":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", lower_memory,
+	            &least);
+	/* Where the mount shows this process's cgroup only. */
 	if (cvy_read_text("/sys/fs/cgroup/memory/memory.limit_in_bytes", text, sizeof text) > 0)
 		lower_memory(text, &least);
 	if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
@@ -98,7 +103,7 @@ int covey_cpu_count(void)
 				break;
 		}
 	}
-	each_cgroup("cpu.max", lower_cores, &cores);
+	each_cgroup("::", "/sys/fs/cgroup", "cpu.max", lower_cores, &cores);
 	return cores > 0 ? cores : 1;
 }
 
@@ -114,6 +119,6 @@ int covey_usage_get_v(covey_usage *usage, size_t size)
 	cvy_region_usage(&now.used, &now.quota);
 	now.objects = cvy_object_live();
 	now.processes = cvy_proc_count();
-	memcpy(usage, &now, size < sizeof now ? size : sizeof now);
+	cvy_answer(usage, size, &now, sizeof now);
 	return 0;
 }

@@ -21,8 +21,12 @@ static void (*_Atomic clear_fn[CVY_KINDS])(struct cvy_object *);
 const char *cvy_kind_name(enum cvy_kind kind)
 {
 	static const char *const names[CVY_KINDS] = {
-		[CVY_NONE] = "object", [CVY_LOCK] = "lock", [CVY_RLOCK] = "rlock",
-		[CVY_QUEUE] = "queue", [CVY_POOL] = "pool",
+		[CVY_NONE] = "object",         [CVY_LOCK] = "lock",           [CVY_RLOCK] = "rlock",
+		[CVY_SEMAPHORE] = "semaphore", [CVY_CONDITION] = "condition", [CVY_EVENT] = "event",
+		[CVY_BARRIER] = "barrier",     [CVY_RWLOCK] = "rwlock",       [CVY_QUEUE] = "queue",
+		[CVY_PIPE] = "pipe",           [CVY_BLOCK] = "block",         [CVY_VALUE] = "value",
+		[CVY_ARRAY] = "array",         [CVY_DICT] = "dict",           [CVY_LIST] = "list",
+		[CVY_POOL] = "pool",
 	};
 
 	return (unsigned)kind < CVY_KINDS ? names[kind] : "object";
@@ -38,6 +42,20 @@ const char *cvy_title(char to[CVY_TITLE], const struct cvy_object *object, enum 
 	return to;
 }
 
+bool cvy_title_of(char to[CVY_TITLE], uint64_t id)
+{
+	uint32_t index = (uint32_t)id - 1;
+	uint64_t tag;
+
+	if (index >= cvy_object_capacity)
+		return false;
+	tag = atomic_load(&cvy_objects[index].tag);
+	if (!TAG_LIVE(tag) || TAG_GENERATION(tag) != id >> 32)
+		return false;
+	cvy_title(to, &cvy_objects[index], TAG_KIND(tag));
+	return atomic_load(&cvy_objects[index].tag) == tag; /* the name was its own */
+}
+
 static void push_free(struct arena_header *h, struct cvy_object *object, enum cvy_kind kind)
 {
 	object->next_free = h->free_head[kind];
@@ -50,8 +68,8 @@ static void mend(struct arena_header *h)
 	uint64_t live = 0;
 
 	memset(h->free_head, 0, sizeof h->free_head);
-	if (h->object_top > h->object_slots)
-		h->object_top = h->object_slots;
+	if (h->object_top > cvy_object_capacity)
+		h->object_top = cvy_object_capacity;
 	for (uint32_t i = h->object_top; i-- > 0;) {
 		struct cvy_object *object = &cvy_objects[i];
 		uint64_t tag = atomic_load(&object->tag);
@@ -87,13 +105,14 @@ static int lock_table(struct arena_header *h)
 /* A slot that was never used, backed, with its mutex initialised. */
 static struct cvy_object *new_slot(struct arena_header *h, enum cvy_kind kind)
 {
-	uint64_t end = ((uint64_t)h->object_top + 1) * sizeof(struct cvy_object);
+	uint32_t top = h->object_top;
+	uint64_t end = ((uint64_t)top + 1) * sizeof(struct cvy_object);
 	struct cvy_object *object;
 	int rc;
 
-	if (h->object_top == h->object_slots) {
+	if (top >= cvy_object_capacity) {
 		cvy_fail(ENOSPC, "%u objects live, which is as many as the arena holds",
-		         h->object_slots);
+		         cvy_object_capacity);
 		return NULL;
 	}
 	if (end > h->object_backed) {
@@ -107,15 +126,15 @@ static struct cvy_object *new_slot(struct arena_header *h, enum cvy_kind kind)
 		}
 		h->object_backed += BACK_STEP;
 	}
-	object = &cvy_objects[h->object_top];
-	object->index = h->object_top;
+	object = &cvy_objects[top];
+	object->index = top;
 	rc = cvy_mutex_init(&object->mutex);
 	if (rc < 0) {
 		cvy_fail(-rc, "objects: a mutex: %s", covey_strerror(rc));
 		return NULL;
 	}
 	atomic_store(&object->tag, (uint64_t)kind);
-	h->object_top++;
+	__atomic_store_n(&h->object_top, h->object_top + 1, __ATOMIC_RELAXED);
 	return object;
 }
 
@@ -126,7 +145,7 @@ static struct cvy_object *take_slot(struct arena_header *h, enum cvy_kind kind)
 	uint32_t head = h->free_head[list];
 	struct cvy_object *object;
 
-	if (!head || head > h->object_top)
+	if (!head || head > h->object_top || head > cvy_object_capacity)
 		return new_slot(h, kind);
 	object = &cvy_objects[head - 1];
 	h->free_head[list] = object->next_free;
@@ -200,6 +219,15 @@ void cvy_object_retire(const struct cvy_kind_ops *ops, struct cvy_object *object
 uint64_t cvy_object_live(void)
 {
 	return cvy_family_exists() ? atomic_load(&cvy_header()->object_live) : 0;
+}
+
+uint32_t cvy_object_top(void)
+{
+	uint32_t top = cvy_family_exists()
+	                       ? __atomic_load_n(&cvy_header()->object_top, __ATOMIC_RELAXED)
+	                       : 0;
+
+	return top < cvy_object_capacity ? top : cvy_object_capacity;
 }
 
 int cvy_stale(uint64_t id, enum cvy_kind kind)

@@ -23,29 +23,47 @@
 /* Keeps the compiler from reordering stores that a kill must not see reordered. */
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
-static _Atomic uint32_t *entry_of(struct arena_header *h, unsigned class, uint32_t block)
+struct geometry cvy_geometry;
+
+/* block is below cvy_geometry.blocks[class]. */
+static _Atomic uint32_t *entry_of(unsigned class, uint32_t block)
 {
-	return (_Atomic uint32_t *)(cvy_base + h->classes[class].table) + block;
+	return (_Atomic uint32_t *)(cvy_base + cvy_geometry.table[class]) + block;
 }
 
-static uint64_t block_offset(const struct arena_header *h, unsigned class, uint32_t block)
+static uint64_t block_offset(unsigned class, uint32_t block)
 {
-	return (uint64_t)(class + 1) * h->range + (uint64_t)block * cvy_block_bytes(class);
+	return (uint64_t)(class + 1) * cvy_geometry.range +
+	       (uint64_t)block * cvy_block_bytes(class);
+}
+
+/* The class's top, which no damage may put beyond its blocks. */
+static uint32_t top_of(const struct arena_header *h, unsigned class)
+{
+	uint32_t top = __atomic_load_n(&h->classes[class].top, __ATOMIC_RELAXED);
+
+	return top < cvy_geometry.blocks[class] ? top : cvy_geometry.blocks[class];
+}
+
+/* Free and backed. One damaged bit makes no block so that is in use. */
+static bool is_warm(uint32_t entry)
+{
+	return (entry & (ENTRY_USED | ENTRY_WARM)) == ENTRY_WARM;
 }
 
 /* The class and block of a region's offset; false where no block begins there. */
 static bool locate(const struct arena_header *h, uint64_t offset, unsigned *class, uint32_t *block)
 {
-	uint64_t in_range;
+	uint64_t range = cvy_geometry.range, in_range;
 
-	if (offset < h->range || offset >= cvy_size)
+	if (offset < range || offset >= cvy_size)
 		return false;
-	*class = (unsigned)(offset / h->range) - 1;
-	in_range = offset % h->range;
+	*class = (unsigned)(offset / range) - 1;
+	in_range = offset % range;
 	if (*class >= CLASSES || in_range % cvy_block_bytes(*class))
 		return false;
 	*block = (uint32_t)(in_range / cvy_block_bytes(*class));
-	return *block < h->classes[*class].top;
+	return *block < top_of(h, *class);
 }
 
 void cvy_regions_init(struct arena_header *header)
@@ -64,6 +82,25 @@ void cvy_regions_init(struct arena_header *header)
 	}
 }
 
+int cvy_geometry_learn(void)
+{
+	struct arena_header *h = cvy_header();
+	struct geometry g = {.range = cvy_size / RANGES};
+
+	for (unsigned c = 0; c < CLASSES; c++) {
+		g.table[c] = h->classes[c].table;
+		g.blocks[c] = h->classes[c].blocks;
+		if (g.table[c] % sizeof(uint32_t) || g.table[c] > g.range ||
+		    g.blocks[c] > g.range / cvy_block_bytes(c) ||
+		    g.blocks[c] > (g.range - g.table[c]) / sizeof(uint32_t))
+			return cvy_fail(EBADMSG, "memory: the family's header is damaged");
+	}
+	if (h->object_slots > (g.range - OBJECTS_AT) / sizeof(struct cvy_object))
+		return cvy_fail(EBADMSG, "memory: the family's header is damaged");
+	cvy_geometry = g;
+	return 0;
+}
+
 /* Makes hints and counters anew from the entries. */
 static void recount(struct arena_header *h)
 {
@@ -72,15 +109,15 @@ static void recount(struct arena_header *h)
 	for (unsigned c = 0; c < CLASSES; c++) {
 		struct size_class *class = &h->classes[c];
 
-		class->hint = class->warm_hint = class->top;
+		class->hint = class->warm_hint = top_of(h, c);
 		class->warm = 0;
-		for (uint32_t b = class->top; b-- > 0;) {
-			uint32_t entry = *entry_of(h, c, b);
+		for (uint32_t b = top_of(h, c); b-- > 0;) {
+			uint32_t entry = *entry_of(c, b);
 
 			used += (entry & ENTRY_PAGES) * PAGE;
 			if (!entry)
 				class->hint = b;
-			if (entry & ENTRY_WARM) {
+			if (is_warm(entry)) {
 				class->warm++;
 				class->warm_hint = b;
 				warm += (entry & ENTRY_PAGES) * PAGE;
@@ -100,7 +137,7 @@ static void mend(struct arena_header *h)
 
 	if (locate(h, h->moving_block, &class, &block)) {
 		cvy_punch(h->moving_block, cvy_block_bytes(class));
-		*entry_of(h, class, block) = 0;
+		*entry_of(class, block) = 0;
 		if (dest && *dest == h->moving_block)
 			*dest = 0;
 	}
@@ -127,14 +164,15 @@ static void cool(struct arena_header *h, uint64_t bytes)
 {
 	for (unsigned c = CLASSES; c-- > 0 && h->used + bytes > h->quota;) {
 		struct size_class *class = &h->classes[c];
+		uint32_t top = top_of(h, c);
 
-		for (uint32_t b = class->warm_hint; class->warm && b < class->top; b++) {
-			uint32_t entry = *entry_of(h, c, b);
+		for (uint32_t b = class->warm_hint; class->warm && b < top; b++) {
+			uint32_t entry = *entry_of(c, b);
 
-			if (!(entry & ENTRY_WARM))
+			if (!is_warm(entry))
 				continue;
-			cvy_punch(block_offset(h, c, b), (entry & ENTRY_PAGES) * PAGE);
-			*entry_of(h, c, b) = 0;
+			cvy_punch(block_offset(c, b), (entry & ENTRY_PAGES) * PAGE);
+			*entry_of(c, b) = 0;
 			class->warm--;
 			class->warm_hint = b + 1;
 			if (b < class->hint)
@@ -149,18 +187,19 @@ static void cool(struct arena_header *h, uint64_t bytes)
 static int64_t pick(struct arena_header *h, unsigned c)
 {
 	struct size_class *class = &h->classes[c];
+	uint32_t top = top_of(h, c);
 
 	if (class->warm)
-		for (uint32_t b = class->warm_hint; b < class->top; b++)
-			if (*entry_of(h, c, b) & ENTRY_WARM)
+		for (uint32_t b = class->warm_hint; b < top; b++)
+			if (is_warm(*entry_of(c, b)))
 				return b;
-	for (uint32_t b = class->hint; b < class->top; b++)
-		if (!*entry_of(h, c, b)) {
+	for (uint32_t b = class->hint; b < top; b++)
+		if (!*entry_of(c, b)) {
 			class->hint = b;
 			return b;
 		}
-	class->hint = class->top;
-	return class->top < class->blocks ? (int64_t) class->top : -1;
+	class->hint = top;
+	return top < cvy_geometry.blocks[c] ? (int64_t)top : -1;
 }
 
 static int over_quota(struct arena_header *h, uint64_t bytes)
@@ -189,26 +228,26 @@ static int take(struct arena_header *h, uint64_t *dest, uint64_t bytes, uint64_t
 		                "memory: no %llu bytes of address space in one piece are "
 		                "left in the arena of %llu",
 		                (unsigned long long)bytes, (unsigned long long)cvy_size);
-	entry = (uint32_t)block < h->classes[c].top ? *entry_of(h, c, (uint32_t)block) : 0;
+	entry = (uint32_t)block < top_of(h, c) ? *entry_of(c, (uint32_t)block) : 0;
 	*was_backed = entry & ENTRY_PAGES;
 	if (pages < *was_backed)
 		pages = *was_backed;
 	if (h->used + (pages - *was_backed) * PAGE > h->quota) {
 		/* A warm block is already counted; a cold one may need others to cool. */
 		cool(h, (pages - *was_backed) * PAGE);
-		entry = (uint32_t)block < h->classes[c].top ? *entry_of(h, c, (uint32_t)block) : 0;
+		entry = (uint32_t)block < top_of(h, c) ? *entry_of(c, (uint32_t)block) : 0;
 		*was_backed = entry & ENTRY_PAGES;
 		if (h->used + (pages - *was_backed) * PAGE > h->quota)
 			return over_quota(h, (pages - *was_backed) * PAGE);
 	}
 
 	h->moving_dest = cvy_offset(dest);
-	h->moving_block = block_offset(h, c, (uint32_t)block);
+	h->moving_block = block_offset(c, (uint32_t)block);
 	IN_ORDER();
 	if ((uint32_t)block == h->classes[c].top)
-		h->classes[c].top++;
-	*entry_of(h, c, (uint32_t)block) = ENTRY_USED | (uint32_t)pages;
-	if (entry & ENTRY_WARM) {
+		__atomic_store_n(&h->classes[c].top, (uint32_t)block + 1, __ATOMIC_RELAXED);
+	*entry_of(c, (uint32_t)block) = ENTRY_USED | (uint32_t)pages;
+	if (is_warm(entry)) {
 		h->classes[c].warm--;
 		h->classes[c].warm_hint = (uint32_t)block + 1;
 		h->warm_bytes -= *was_backed * PAGE;
@@ -228,21 +267,24 @@ int cvy_region_reserve(uint64_t *dest, uint64_t bytes, uint64_t backed)
 	uint64_t pages = (backed + PAGE - 1) / PAGE, was_backed = 0;
 	int rc;
 
-	if (bytes > h->range || pages > ENTRY_PAGES)
+	if (bytes > cvy_geometry.range || pages > ENTRY_PAGES)
 		return cvy_fail(ENOMEM,
 		                "memory: %llu bytes in one piece are over the arena's "
 		                "limit of %llu",
-		                (unsigned long long)bytes, (unsigned long long)h->range);
-	rc = lock_regions(h);
-	if (rc < 0)
-		return rc;
-	rc = take(h, dest, bytes ? bytes : 1, pages, &was_backed);
-	cvy_mutex_unlock(&h->region_lock);
+		                (unsigned long long)bytes, (unsigned long long)cvy_geometry.range);
+	do {
+		rc = lock_regions(h);
+		if (rc < 0)
+			return rc;
+		rc = take(h, dest, bytes ? bytes : 1, pages, &was_backed);
+		cvy_mutex_unlock(&h->region_lock);
+	} while (rc == -ENOMEM && cvy_procs_sweep());
 	if (rc < 0 || pages <= was_backed)
 		return rc;
 	/* Outside the lock, since it takes long for much: dest owns the region already. */
 	rc = cvy_back(*dest + was_backed * PAGE, (pages - was_backed) * PAGE);
 	if (rc < 0) {
+		cvy_region_trim(*dest, was_backed * PAGE); /* else it would be kept as if backed */
 		cvy_region_free(dest);
 		return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
 		                (unsigned long long)bytes, covey_strerror(rc));
@@ -269,24 +311,25 @@ int cvy_region_back(uint64_t offset, uint64_t backed)
 		cvy_mutex_unlock(&h->region_lock);
 		return cvy_fail(EINVAL, "memory: no region to grow there");
 	}
-	entry = *entry_of(h, class, block);
+	entry = *entry_of(class, block);
 	more = pages > (entry & ENTRY_PAGES) ? pages - (entry & ENTRY_PAGES) : 0;
 	if (h->used + more * PAGE > h->quota)
 		cool(h, more * PAGE);
 	if (h->used + more * PAGE > h->quota) {
 		rc = over_quota(h, more * PAGE);
 	} else if (more) {
-		*entry_of(h, class, block) = ENTRY_USED | (uint32_t)pages;
+		*entry_of(class, block) = ENTRY_USED | (uint32_t)pages;
 		h->used += more * PAGE;
 	}
 	cvy_mutex_unlock(&h->region_lock);
 	if (rc < 0 || !more)
 		return rc;
 	rc = cvy_back(offset + (pages - more) * PAGE, more * PAGE);
-	if (rc < 0)
-		return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
-		                (unsigned long long)(more * PAGE), covey_strerror(rc));
-	return 0;
+	if (rc == 0)
+		return 0;
+	cvy_region_trim(offset, (pages - more) * PAGE);
+	return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
+	                (unsigned long long)(more * PAGE), covey_strerror(rc));
 }
 
 void cvy_region_free(uint64_t *dest)
@@ -304,12 +347,12 @@ void cvy_region_free(uint64_t *dest)
 		cvy_punch(offset, bytes);
 	if (lock_regions(h) < 0)
 		return;
-	if (!locate(h, offset, &class, &block) || !(*entry_of(h, class, block) & ENTRY_USED)) {
+	if (!locate(h, offset, &class, &block) || !(*entry_of(class, block) & ENTRY_USED)) {
 		*dest = 0; /* not a region: forget it rather than harm another */
 		cvy_mutex_unlock(&h->region_lock);
 		return;
 	}
-	pages = *entry_of(h, class, block) & ENTRY_PAGES;
+	pages = *entry_of(class, block) & ENTRY_PAGES;
 	bytes = pages * PAGE;
 
 	h->moving_dest = cvy_offset(dest);
@@ -317,7 +360,7 @@ void cvy_region_free(uint64_t *dest)
 	IN_ORDER();
 	*dest = 0;
 	if (bytes <= CVY_WARM_BLOCK && h->warm_bytes + bytes <= WARM_MAX && pages) {
-		*entry_of(h, class, block) = ENTRY_WARM | pages;
+		*entry_of(class, block) = ENTRY_WARM | pages;
 		h->warm_bytes += bytes;
 		h->classes[class].warm++;
 		if (block < h->classes[class].warm_hint || h->classes[class].warm == 1)
@@ -325,7 +368,7 @@ void cvy_region_free(uint64_t *dest)
 	} else {
 		if (bytes <= CVY_WARM_BLOCK)
 			cvy_punch(offset, bytes);
-		*entry_of(h, class, block) = 0;
+		*entry_of(class, block) = 0;
 		h->used -= bytes;
 		if (block < h->classes[class].hint)
 			h->classes[class].hint = block;
@@ -348,7 +391,7 @@ void cvy_region_trim(uint64_t offset, uint64_t backed)
 	if (lock_regions(h) < 0)
 		return;
 	if (locate(h, offset, &class, &block)) {
-		*entry_of(h, class, block) = ENTRY_USED | (uint32_t)pages;
+		*entry_of(class, block) = ENTRY_USED | (uint32_t)pages;
 		h->used -= bytes - pages * PAGE;
 	}
 	cvy_mutex_unlock(&h->region_lock);
@@ -357,12 +400,14 @@ void cvy_region_trim(uint64_t offset, uint64_t backed)
 uint64_t cvy_region_bytes(uint64_t offset)
 {
 	struct arena_header *h = cvy_header();
+	uint64_t bytes;
 	unsigned class;
 	uint32_t block;
 
 	if (!locate(h, offset, &class, &block))
 		return 0;
-	return (*entry_of(h, class, block) & ENTRY_PAGES) * PAGE;
+	bytes = (*entry_of(class, block) & ENTRY_PAGES) * PAGE;
+	return bytes < cvy_block_bytes(class) ? bytes : cvy_block_bytes(class);
 }
 
 int cvy_charge(uint64_t bytes)

@@ -18,13 +18,23 @@
 
 #if defined(__SANITIZE_THREAD__)
 #define CVY_THREAD_SANITIZER 1
-#elif defined(__has_feature)
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define CVY_ADDRESS_SANITIZER 1
+#endif
+#if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define CVY_THREAD_SANITIZER 1
+#endif
+#if __has_feature(address_sanitizer)
+#define CVY_ADDRESS_SANITIZER 1
 #endif
 #endif
 #ifndef CVY_THREAD_SANITIZER
 #define CVY_THREAD_SANITIZER 0
+#endif
+#ifndef CVY_ADDRESS_SANITIZER
+#define CVY_ADDRESS_SANITIZER 0
 #endif
 
 /* ---- errors (error.c) */
@@ -48,6 +58,11 @@ int cvy_timed_out(int timeout_ms, const char *format, ...) COVEY_PRINTF(2, 3);
  * are not zero are -E2BIG.
  */
 int cvy_options(void *to, size_t known, const void *from, size_t size, const char *what);
+/*
+ * The other way: hands a struct of known bytes to a caller whose header knew it with
+ * size bytes; fields that only the caller knows become zero.
+ */
+void cvy_answer(void *to, size_t size, const void *from, size_t known);
 
 /* Copies a name (NULL is "") into a fixed field; -ENAMETOOLONG in words. */
 int cvy_name(char to[COVEY_NAME_MAX + 1], const char *name, const char *what);
@@ -90,11 +105,25 @@ int cvy_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 /* Wakes up to n; returns how many. Safe in a signal handler. */
 int cvy_futex_wake(_Atomic uint32_t *word, int n);
 
+/* The most words that a thread can sleep at. */
+#define CVY_WORDS_MOST 128
+struct futex_waitv;
+/* Says that word is expected to hold value. */
+void cvy_futex_expect(struct futex_waitv *entry, _Atomic uint32_t *word, uint32_t value);
+/*
+ * Sleeps at n words at once while each holds what is expected. The place of the
+ * word that was woken; -EAGAIN: one holds something else; -EINTR, -ETIMEDOUT;
+ * -ENOSYS before Linux 5.16, and where a sandbox refuses it.
+ */
+int cvy_futex_wait_any(struct futex_waitv *entries, unsigned n, int64_t deadline);
+
 /* The longest that anyone sleeps without looking again: insurance, never the remedy. */
 #define CVY_SLICE (1000 * CVY_MS)
 
-/* Rounds of cvy_pause() worth spinning before sleeping: 0 on one core. */
+/* Rounds of cvy_pause() worth spinning before sleeping, some 30 us: 0 on one core. */
 int cvy_spins(void);
+/* Has them found out anew: this process may use other cores now. */
+void cvy_spins_forget(void);
 
 static inline void cvy_pause(void)
 {
@@ -105,6 +134,31 @@ static inline void cvy_pause(void)
 #else
 	__asm__ volatile("" ::: "memory");
 #endif
+}
+
+/*
+ * Spinning before a sleep: `for (struct cvy_spin spin = CVY_SPIN(); cvy_spin(&spin);) look`.
+ * After some microseconds it gives the core up now and then, to whoever may
+ * be runnable and perhaps is the one waited for; and where another did run
+ * meanwhile, there are more to run than cores, and it ends: a sleep is better.
+ */
+struct cvy_spin {
+	int left;
+	int until_yield;
+};
+#define CVY_SPIN() ((struct cvy_spin){cvy_spins(), cvy_spins() / CVY_SPIN_YIELDS})
+#define CVY_SPIN_YIELDS 8
+void cvy_spin_yield(struct cvy_spin *spin);
+static inline bool cvy_spin(struct cvy_spin *spin)
+{
+	if (spin->left <= 0)
+		return false;
+	spin->left--;
+	if (--spin->until_yield <= 0)
+		cvy_spin_yield(spin);
+	else
+		cvy_pause();
+	return true;
 }
 
 /* ---- robust mutexes in shared memory (mutex.c) */
@@ -156,12 +210,24 @@ static inline uint32_t cvy_tid(void)
 ssize_t cvy_read_text(const char *path, char *buf, size_t cap);
 /* Start time of a process in clock ticks since boot, 0 where it cannot be read. */
 uint64_t cvy_start_time(pid_t pid);
+/* Now, in the same. */
+uint64_t cvy_ticks(void);
 /* pidfd_open, waitid by pidfd, pidfd_send_signal; -errno. */
 int cvy_pidfd_open(pid_t pid);
 int cvy_pidfd_signal(int pidfd, int signal);
+/*
+ * How the process of a pidfd, which has that pid, ended, though it is no child: a wait status.
+ * Known until it is reaped, and since Linux 6.15 after; -1 where it is not.
+ */
+int cvy_pidfd_status(int pidfd, pid_t pid);
 /* 1 when the process of a pidfd has ended (zombies too), 0 while it lives. */
 int cvy_pidfd_ended(int pidfd);
-/* Threads of this process, 1 where /proc cannot tell. */
+/* Threads of this process; where /proc cannot tell, 2 once it has had any but the first. */
 int cvy_thread_count(void);
+/*
+ * pthread_create with all signals blocked in the new thread where `quiet`, and a stack that
+ * is enough for covey and a little of the user's, however small RLIMIT_STACK is. An errno.
+ */
+int cvy_thread_start(pthread_t *thread, bool quiet, void *(*run)(void *), void *context);
 
 #endif

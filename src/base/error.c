@@ -151,6 +151,13 @@ int cvy_options(void *to, size_t known, const void *from, size_t size, const cha
 	return 0;
 }
 
+void cvy_answer(void *to, size_t size, const void *from, size_t known)
+{
+	memcpy(to, from, size < known ? size : known);
+	if (size > known)
+		memset((char *)to + known, 0, size - known);
+}
+
 int cvy_name(char to[COVEY_NAME_MAX + 1], const char *name, const char *what)
 {
 	size_t len = name ? strnlen(name, COVEY_NAME_MAX + 1) : 0;

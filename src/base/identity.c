@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HOOKS_MAX 16
+#define STACK_LEAST (256 * 1024)
 
 __thread uint32_t cvy_tid_cache;
 
@@ -87,6 +91,15 @@ uint64_t cvy_start_time(pid_t pid)
 	return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+uint64_t cvy_ticks(void)
+{
+	struct timespec now;
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * hz + (uint64_t)now.tv_nsec / (1000000000 / hz);
+}
+
 int cvy_pidfd_open(pid_t pid)
 {
 	long fd = syscall(SYS_pidfd_open, pid, 0);
@@ -97,6 +110,48 @@ int cvy_pidfd_open(pid_t pid)
 int cvy_pidfd_signal(int pidfd, int signal)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * Of one that is not reaped yet: as /proc tells. The pid is still its own where the
+ * pidfd can be signalled after.
+ */
+static int status_unreaped(int pidfd, pid_t pid)
+{
+	char path[48], stat[1024];
+	const char *p;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	if (cvy_read_text(path, stat, sizeof stat) <= 0)
+		return -1;
+	p = strrchr(stat, ')');
+	if (!p || strncmp(p, ") Z ", 4) != 0)
+		return -1;
+	for (int field = 2; p && field < 52; field++)
+		p = strchr(p + 1, ' ');
+	return p && cvy_pidfd_signal(pidfd, 0) == 0 ? atoi(p + 1) : -1;
+}
+
+/* What the kernel keeps for a pidfd after (linux/pidfd.h of 6.15; older headers lack it). */
+struct exit_info {
+	uint64_t mask;
+	uint64_t cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+#define GET_INFO _IOWR(0xFF, 11, struct exit_info)
+#define INFO_EXIT (UINT64_C(1) << 3)
+
+int cvy_pidfd_status(int pidfd, pid_t pid)
+{
+	struct exit_info info = {.mask = INFO_EXIT};
+	int status = status_unreaped(pidfd, pid);
+
+	if (status >= 0)
+		return status;
+	if (ioctl(pidfd, GET_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
+		return -1;
+	return info.exit_code;
 }
 
 int cvy_pidfd_ended(int pidfd)
@@ -110,14 +165,38 @@ int cvy_pidfd_ended(int pidfd)
 	return n == 1;
 }
 
+int cvy_thread_start(pthread_t *thread, bool quiet, void *(*run)(void *), void *context)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	size_t stack;
+	int error = pthread_attr_init(&attr);
+
+	if (error)
+		return error;
+	if (pthread_attr_getstacksize(&attr, &stack) == 0 && stack < STACK_LEAST)
+		pthread_attr_setstacksize(&attr, STACK_LEAST);
+	sigfillset(&all);
+	if (quiet)
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(thread, &attr, run, context);
+	if (quiet)
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return error;
+}
+
 int cvy_thread_count(void)
 {
 	char status[4096];
 	const char *p;
 	int n;
 
-	if (cvy_read_text("/proc/self/status", status, sizeof status) <= 0)
+	if (__libc_single_threaded)
 		return 1;
+	/* Where /proc is missing: it has had others, and may have them still. */
+	if (cvy_read_text("/proc/self/status", status, sizeof status) <= 0)
+		return 2;
 	p = strstr(status, "\nThreads:");
 	n = p ? atoi(p + 9) : 1;
 	return n > 0 ? n : 1;

@@ -4,21 +4,25 @@
 
 #include <string.h>
 
-static void clear(struct cvy_object *object);
-static int init(struct cvy_object *object, const void *context);
+static int init(struct cvy_object *object, const void *context)
+{
+	return cvy_queue_init(object, context);
+}
 
-static const struct cvy_kind_ops ops = {.kind = CVY_QUEUE, .init = init, .clear = clear};
+static const struct cvy_kind_ops ops = {.kind = CVY_QUEUE, .init = init, .clear = cvy_queue_clear};
 
 static struct queue *block_of(struct cvy_object *object)
 {
-	return cvy_at(object->region, sizeof(struct queue));
+	uint64_t at = object->region;
+
+	return cvy_block_at(at) ? (struct queue *)(cvy_base + at) : NULL;
 }
 
-static void clear(struct cvy_object *object)
+void cvy_queue_clear(struct cvy_object *object)
 {
 	struct queue *q = block_of(object);
 
-	if (q && q->ready)
+	if (q && q->ready == QUEUE_READY)
 		cvy_segments_free(q);
 }
 
@@ -33,9 +37,8 @@ static void settle(pthread_mutex_t *mutex)
 		cvy_mutex_unlock(mutex);
 }
 
-static int init(struct cvy_object *object, const void *context)
+int cvy_queue_init(struct cvy_object *object, const covey_queue_opts *opts)
 {
-	const covey_queue_opts *opts = context;
 	struct queue *q;
 	int rc;
 
@@ -43,18 +46,19 @@ static int init(struct cvy_object *object, const void *context)
 		rc = cvy_region_alloc(&object->region, sizeof(struct queue));
 		if (rc < 0)
 			return rc;
-		memset(cvy_base + object->region, 0, sizeof(struct queue));
+		if (block_of(object))
+			memset(block_of(object), 0, sizeof(struct queue));
 	}
 	q = block_of(object);
 	if (!q)
 		return cvy_fail(EBADMSG, "queue: the object table is damaged");
-	if (!q->ready) {
+	if (q->ready != QUEUE_READY) {
 		rc = cvy_mutex_init(&q->send_lock);
 		if (rc == 0)
 			rc = cvy_mutex_init(&q->receive_lock);
 		if (rc < 0)
 			return cvy_fail(-rc, "queue: a mutex: %s", covey_strerror(rc));
-		q->ready = 1;
+		q->ready = QUEUE_READY;
 	}
 	settle(&q->send_lock);
 	settle(&q->receive_lock);
@@ -71,8 +75,12 @@ static int init(struct cvy_object *object, const void *context)
 	atomic_store(&q->got_bytes, 0);
 	atomic_store(&q->empty_word, 0);
 	atomic_store(&q->full_word, 0);
-	memset(q->senders, 0, sizeof q->senders);
-	rc = cvy_segment_first(q);
+	atomic_store(&q->empty_watched, 0);
+	atomic_store(&q->full_watched, 0);
+	memset(&q->senders, 0, sizeof q->senders);
+	rc = cvy_counts_init(q, opts->counted != 0);
+	if (rc == 0)
+		rc = cvy_segment_first(q);
 	if (rc < 0)
 		return rc;
 	atomic_store(&q->state, QUEUE_OPEN);
@@ -95,21 +103,27 @@ int covey_queue_create_v(covey_queue *handle, const covey_queue_opts *given, siz
 	return cvy_object_create(&ops, opts.name, &opts, &handle->id);
 }
 
-int cvy_queue_ref(covey_queue handle, struct queue_ref *ref)
+int cvy_queue_ref(uint64_t id, enum cvy_kind kind, struct queue_ref *ref)
 {
-	ref->object = cvy_object(handle.id, CVY_QUEUE);
-	ref->id = handle.id;
-	if (__builtin_expect(!ref->object, 0))
-		return cvy_stale(handle.id, CVY_QUEUE);
+	ref->object = cvy_object(id, kind);
+	ref->queue = NULL;
+	ref->id = id;
+	ref->kind = kind;
+	ref->receivers = NULL;
+	if (__builtin_expect(!ref->object, 0)) {
+		cvy_stale(id, kind);
+		return -EBADF;
+	}
 	ref->queue = block_of(ref->object);
-	if (__builtin_expect(!ref->queue, 0))
-		return cvy_queue_damaged(ref);
-	return 0;
+	if (__builtin_expect(ref->queue && ref->queue->ready == QUEUE_READY, 1))
+		return 0;
+	cvy_queue_damaged(ref);
+	return -EBADMSG;
 }
 
 const char *cvy_queue_title(char to[CVY_TITLE], const struct queue_ref *ref)
 {
-	return cvy_title(to, ref->object, CVY_QUEUE);
+	return cvy_title(to, ref->object, ref->kind);
 }
 
 int cvy_queue_damaged(const struct queue_ref *ref)
@@ -132,14 +146,19 @@ static void set_state(struct queue *q, uint32_t state)
 	cvy_notify_all(full ? &q->empty_word : &q->full_word);
 }
 
+void cvy_queue_close(const struct queue_ref *ref)
+{
+	set_state(ref->queue, QUEUE_CLOSED);
+}
+
 int covey_queue_close(covey_queue handle)
 {
 	struct queue_ref ref;
-	int rc = cvy_queue_ref(handle, &ref);
+	int rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
 
 	if (rc < 0)
 		return rc;
-	set_state(ref.queue, QUEUE_CLOSED);
+	cvy_queue_close(&ref);
 	return 0;
 }
 
@@ -166,42 +185,46 @@ static int held_by_user(const struct queue_ref *ref)
 	return 0;
 }
 
-int covey_queue_destroy(covey_queue handle)
+int cvy_queue_end(const struct queue_ref *ref, const struct cvy_kind_ops *kind_ops)
 {
-	struct queue_ref ref;
-	struct queue *q;
-	int rc = cvy_queue_ref(handle, &ref);
+	struct queue *q = ref->queue;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	rc = held_by_user(&ref);
-	if (rc < 0)
-		return rc;
-	q = ref.queue;
 	/* Whoever waits inside leaves now, and whoever comes finds it so. */
 	set_state(q, QUEUE_DESTROYED);
-	rc = cvy_send_lock(&ref, CVY_NEVER);
+	cvy_counts_end(q);
+	rc = cvy_send_lock(ref, CVY_NEVER);
 	if (rc < 0)
 		return rc;
-	rc = cvy_receive_lock(&ref, CVY_NEVER);
+	rc = cvy_receive_lock(ref, CVY_NEVER);
 	if (rc < 0) {
 		cvy_send_unlock(q);
 		return rc;
 	}
-	if (cvy_object_is(ref.object, handle.id, CVY_QUEUE))
-		cvy_object_retire(&ops, ref.object);
+	if (cvy_object_is(ref->object, ref->id, ref->kind))
+		cvy_object_retire(kind_ops, ref->object);
 	else
-		rc = cvy_stale(handle.id, CVY_QUEUE);
+		rc = cvy_stale(ref->id, ref->kind);
 	cvy_receive_unlock(q);
 	cvy_send_unlock(q);
 	return rc;
+}
+
+int covey_queue_destroy(covey_queue handle)
+{
+	struct queue_ref ref;
+	int rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
+
+	if (rc == 0)
+		rc = held_by_user(&ref);
+	return rc < 0 ? rc : cvy_queue_end(&ref, &ops);
 }
 
 int64_t covey_queue_size(covey_queue handle)
 {
 	struct queue_ref ref;
 	uint64_t head;
-	int rc = cvy_queue_ref(handle, &ref);
+	int rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
 
 	if (rc < 0)
 		return rc;
@@ -213,7 +236,7 @@ int64_t covey_queue_bytes(covey_queue handle)
 {
 	struct queue_ref ref;
 	uint64_t got, put;
-	int rc = cvy_queue_ref(handle, &ref);
+	int rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
 
 	if (rc < 0)
 		return rc;

@@ -4,8 +4,20 @@
 
 #include <string.h>
 
+/* So many bytes hold all messages of len bytes that a queue may hold; 0 where it has no bound. */
+static uint64_t enough(const struct queue *q, uint64_t len)
+{
+	uint64_t bytes;
+
+	if (!q->max_messages ||
+	    __builtin_mul_overflow(q->max_messages + 1, round_up(len, PAYLOAD_ALIGN), &bytes))
+		return 0;
+	return bytes;
+}
+
+/* enough: see above; a ring that is larger only costs cache. */
 static void shape(const struct segment *last, uint64_t len, bool slots_full, bool data_full,
-                  uint32_t *slots, uint64_t *data)
+                  uint64_t enough, uint32_t *slots, uint64_t *data)
 {
 	*slots = SLOTS_FIRST;
 	*data = DATA_FIRST;
@@ -17,6 +29,8 @@ static void shape(const struct segment *last, uint64_t len, bool slots_full, boo
 	if (last && last->slots > 1) {
 		*slots = last->slots * (slots_full && last->slots < SLOTS_MOST ? 4 : 1);
 		*data = last->data_size * (data_full && last->data_size < DATA_MOST ? 4 : 1);
+		if (enough > last->data_size && enough < *data)
+			*data = enough;
 	}
 	if (*slots > SLOTS_MOST)
 		*slots = SLOTS_MOST;
@@ -62,11 +76,11 @@ int cvy_segment_grow(struct queue *q, uint64_t len, bool slots_full, bool data_f
 
 	if (!last)
 		return -EBADMSG;
-	shape(last, len, slots_full, data_full, &slots, &data);
+	shape(last, len, slots_full, data_full, enough(q, len), &slots, &data);
 	rc = make(&q->send_growing, slots, data, tail, sum);
 	if (rc == -ENOMEM && slots > 1) {
 		/* Not that much: then just enough. */
-		shape(NULL, len, false, false, &slots, &data);
+		shape(NULL, len, false, false, 0, &slots, &data);
 		rc = make(&q->send_growing, slots, data, tail, sum);
 	}
 	if (rc < 0)
@@ -88,7 +102,7 @@ int cvy_segment_first(struct queue *q)
 	uint64_t data;
 	int rc;
 
-	shape(NULL, 0, false, false, &slots, &data);
+	shape(NULL, 0, false, false, 0, &slots, &data);
 	rc = make(&q->receive_segment, slots, data, 0, 0);
 	if (rc == 0)
 		q->send_segment = q->receive_segment;
@@ -105,7 +119,7 @@ void cvy_segments_free(struct queue *q)
 	cvy_region_free(&q->receive_leaving);
 	while (q->receive_segment) {
 		struct segment *segment = cvy_segment(q->receive_segment);
-		uint64_t next = segment ? segment->next : 0;
+		uint64_t next = segment && cvy_segment_next(segment) ? segment->next : 0;
 
 		/* One that was being chained belongs to the chain once it is linked. */
 		if (next && next == q->send_growing)
@@ -156,27 +170,29 @@ static void mend_receiving(struct queue *q)
 	if (q->receive_leaving == q->receive_segment)
 		q->receive_leaving = 0;
 	cvy_region_free(&q->receive_leaving);
+	cvy_counts_mend(q);
 }
 
 /* With a side locked: whether the block still serves the queue that was meant. */
 static inline int check(const struct queue_ref *ref, pthread_mutex_t *held)
 {
-	if (__builtin_expect(cvy_object_is(ref->object, ref->id, CVY_QUEUE), 1))
+	if (__builtin_expect(cvy_object_is(ref->object, ref->id, ref->kind), 1))
 		return 0;
 	cvy_mutex_unlock(held);
-	return cvy_stale(ref->id, CVY_QUEUE);
+	return cvy_stale(ref->id, ref->kind);
 }
 
 int cvy_send_lock(const struct queue_ref *ref, int64_t deadline)
 {
 	int rc = cvy_mutex_lock(&ref->queue->send_lock, deadline);
+	char title[CVY_TITLE];
 
 	if (__builtin_expect(rc == 0, 1))
 		return check(ref, &ref->queue->send_lock);
 	if (rc == 1) {
 		rc = mend_sending(ref->queue);
 		cvy_mutex_mended(&ref->queue->send_lock);
-		cvy_log(COVEY_LOG_WARN, "a sender of queue '%s' died; mended", ref->object->name);
+		cvy_log(COVEY_LOG_WARN, "a sender of %s died; mended", cvy_queue_title(title, ref));
 		if (rc < 0) {
 			cvy_send_unlock(ref->queue);
 			return cvy_queue_damaged(ref);
@@ -185,7 +201,7 @@ int cvy_send_lock(const struct queue_ref *ref, int64_t deadline)
 	}
 	if (rc == -ETIMEDOUT)
 		return rc;
-	return cvy_fail(-rc, "queue '%s': %s", ref->object->name,
+	return cvy_fail(-rc, "%s: %s", cvy_queue_title(title, ref),
 	                rc == -EDEADLK ? "this thread has a reserved message in it"
 	                               : covey_strerror(rc));
 }
@@ -193,17 +209,19 @@ int cvy_send_lock(const struct queue_ref *ref, int64_t deadline)
 int cvy_receive_lock(const struct queue_ref *ref, int64_t deadline)
 {
 	int rc = cvy_mutex_lock(&ref->queue->receive_lock, deadline);
+	char title[CVY_TITLE];
 
 	if (__builtin_expect(rc == 0, 1))
 		return check(ref, &ref->queue->receive_lock);
 	if (rc == 1) {
 		mend_receiving(ref->queue);
 		cvy_mutex_mended(&ref->queue->receive_lock);
-		cvy_log(COVEY_LOG_WARN, "a receiver of queue '%s' died; mended", ref->object->name);
+		cvy_log(COVEY_LOG_WARN, "a receiver of %s died; mended",
+		        cvy_queue_title(title, ref));
 		return check(ref, &ref->queue->receive_lock);
 	}
 	if (rc == -ETIMEDOUT)
 		return rc;
-	return cvy_fail(-rc, "queue '%s': %s", ref->object->name,
+	return cvy_fail(-rc, "%s: %s", cvy_queue_title(title, ref),
 	                rc == -EDEADLK ? "this thread is peeking into it" : covey_strerror(rc));
 }

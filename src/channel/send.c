@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Where all is got, a message of this size goes where the last ones went: that is in the cache. */
+#define WARM_MIN UINT64_C(16384)
+
 enum room { ROOM, NO_SLOT, NO_DATA, AT_BOUND };
 
 static inline void see_head(struct queue *q)
@@ -43,7 +46,8 @@ static inline enum room look(struct queue *q, struct segment *segment, uint64_t 
 	bytes = round_up(len, PAYLOAD_ALIGN);
 	if (bytes > segment->data_size)
 		return NO_DATA;
-	if (bytes > segment->data_size - spot->place) {
+	if (bytes > segment->data_size - spot->place ||
+	    (bytes >= WARM_MIN && spot->place && head == n)) {
 		spot->pos += segment->data_size - spot->place;
 		spot->place = 0;
 	}
@@ -73,8 +77,16 @@ static int refuse(const struct queue_ref *ref, uint32_t state)
 
 	cvy_notify_all(&ref->queue->empty_word); /* see set_state in queue.c */
 	if (state != QUEUE_CLOSED)
-		return cvy_stale(ref->id, CVY_QUEUE);
+		return cvy_stale(ref->id, ref->kind);
 	return cvy_fail(EPIPE, "%s: closed to new messages", cvy_queue_title(title, ref));
+}
+
+static int nobody_receives(const struct queue_ref *ref)
+{
+	char title[CVY_TITLE];
+
+	return cvy_fail(EPIPE, "%s: all who used its other end have ended",
+	                cvy_queue_title(title, ref));
 }
 
 static int full(const struct queue_ref *ref, int timeout_ms)
@@ -94,22 +106,51 @@ static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 {
 	struct queue *q = ref->queue;
 	struct cvy_proc *self = cvy_proc(cvy_self());
+	int64_t until;
 	int rc;
 
+	if (ref->receivers && cvy_users_ended(ref->receivers))
+		return nobody_receives(ref);
 	if (wait->timeout_ms == 0)
 		return full(ref, 0);
-	for (int spins = cvy_spins(); spins > 0; spins--) {
+	for (struct cvy_spin spin = CVY_SPIN(); cvy_spin(&spin);)
 		if (atomic_load_explicit(&q->head, memory_order_relaxed) != q->send_seen_head)
 			return 0;
-		cvy_pause();
-	}
+	until = cvy_until(wait);
+	if (ref->receivers && until > cvy_now() + USERS_SLICE)
+		until = cvy_now() + USERS_SLICE;
 	if (self)
 		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
-	rc = cvy_notify_wait(&q->full_word, &q->head, q->send_seen_head, &q->state, QUEUE_OPEN,
-	                     cvy_until(wait));
+	rc = cvy_notify_wait_watched(&q->full_word, &q->full_watched, &q->head, q->send_seen_head,
+	                             &q->state, QUEUE_OPEN, until);
 	if (self)
 		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
-	return rc < 0 ? full(ref, wait->timeout_ms) : 0;
+	if (rc < 0 && until == wait->deadline)
+		return full(ref, wait->timeout_ms);
+	/* It is woken for the first place; soon after there are more, and no need to sleep again.
+	 */
+	for (int i = cvy_spins() / 16; i > 0; i--)
+		cvy_pause();
+	return 0;
+}
+
+/* Sees what has been got since the last look, when there is no room as far as it saw. */
+static void look_at_head(struct queue *q, bool may_wait)
+{
+	uint64_t before = q->send_seen_head;
+	int spins = may_wait ? cvy_spins() / 16 : 0;
+
+	if (may_wait)
+		cvy_pace(&q->send_pace);
+	for (;;) {
+		see_head(q);
+		if (q->send_seen_head != before || spins-- <= 0)
+			break;
+		cvy_pause();
+	}
+	if (may_wait)
+		cvy_pace_learn(&q->send_pace, q->send_seen_head - before,
+		               q->send_seen_head != before);
 }
 
 /*
@@ -133,10 +174,12 @@ static int make_room(const struct queue_ref *ref, uint64_t n, uint64_t len, stru
 		*segment = cvy_segment(q->send_segment);
 		if (!*segment)
 			return cvy_queue_damaged(ref);
+		if (__builtin_expect(len >= WARM_MIN, 0))
+			see_head(q);
 		room = look(q, *segment, n, len, sum, spot);
 		if (__builtin_expect(room == ROOM, 1))
 			return 0;
-		see_head(q);
+		look_at_head(q, room == AT_BOUND && wait->timeout_ms != 0);
 		room = look(q, *segment, n, len, sum, spot);
 		if (room == ROOM)
 			return 0;
@@ -189,51 +232,15 @@ static inline struct slot *fill_slot(struct segment *segment, uint64_t n, uint64
 static inline void publish(struct queue *q, uint64_t tail, uint64_t sum)
 {
 	/* The sum last: a death before it leaves too little, which the next sender mends. */
-	cvy_notify_publish(&q->empty_word, &q->tail, tail);
+	cvy_notify_publish_watched(&q->empty_word, &q->empty_watched, &q->tail, tail);
 	atomic_store_explicit(&q->put_bytes, sum, memory_order_relaxed);
 }
 
-/* Notes that this process puts, for a queue that ends with its senders. */
-static int note_sender(const struct queue_ref *ref)
+/* Enters the senders' side: the length, the lock. */
+static inline int enter(const struct queue_ref *ref, uint64_t len, struct cvy_wait *wait)
 {
-	struct queue *q = ref->queue;
-	uint32_t self = cvy_self();
-	struct cvy_proc *proc = cvy_proc(self);
-	struct sender *dead = NULL;
-	char title[CVY_TITLE];
+	int rc = check_len(ref, len);
 
-	for (uint32_t i = 0; i < SENDERS_MAX && proc; i++) {
-		struct sender *sender = &q->senders[(self + i) % SENDERS_MAX];
-
-		if (sender->proc == self && sender->generation == proc->generation)
-			return 0;
-		if (!sender->proc) {
-			sender->generation = proc->generation;
-			sender->proc = self;
-			return 0;
-		}
-		if (!dead && !cvy_proc_alive(sender->proc, sender->generation))
-			dead = sender;
-	}
-	if (!dead)
-		return cvy_fail(ENOSPC,
-		                "%s: %u processes put already, which is as many as a "
-		                "queue that ends with its senders can follow",
-		                cvy_queue_title(title, ref), SENDERS_MAX);
-	dead->proc = 0;
-	dead->generation = proc->generation;
-	dead->proc = self;
-	return 0;
-}
-
-/* Enters the senders' side: the handle, the length, the lock. */
-static int enter(covey_queue handle, uint64_t len, struct cvy_wait *wait, struct queue_ref *ref)
-{
-	int rc = cvy_queue_ref(handle, ref);
-
-	if (rc < 0)
-		return rc;
-	rc = check_len(ref, len);
 	if (rc < 0)
 		return rc;
 	rc = cvy_send_lock(ref, 0);
@@ -246,16 +253,15 @@ static int enter(covey_queue handle, uint64_t len, struct cvy_wait *wait, struct
 	if (rc < 0)
 		return rc;
 	if (__builtin_expect(ref->queue->end_with_senders != 0, 0)) {
-		rc = note_sender(ref);
+		rc = cvy_users_note(&ref->queue->senders, ref);
 		if (rc < 0)
 			cvy_send_unlock(ref->queue);
 	}
 	return rc;
 }
 
-int covey_queue_put(covey_queue handle, const void *data, size_t len, int timeout_ms)
+int cvy_send(const struct queue_ref *ref, const void *data, size_t len, int timeout_ms)
 {
-	struct queue_ref ref;
 	struct segment *segment;
 	struct slot *slot;
 	struct spot spot;
@@ -265,27 +271,39 @@ int covey_queue_put(covey_queue handle, const void *data, size_t len, int timeou
 	int rc;
 
 	if (len && !data)
-		return cvy_fail(EINVAL, "queue: no message was given");
-	rc = enter(handle, len, &wait, &ref);
+		return cvy_fail(EINVAL, "%s: no message was given", cvy_kind_name(ref->kind));
+	rc = enter(ref, len, &wait);
 	if (rc < 0)
 		return rc;
-	n = atomic_load_explicit(&ref.queue->tail, memory_order_relaxed);
-	rc = make_room(&ref, n, len, &wait, &segment, &spot);
+	n = atomic_load_explicit(&ref->queue->tail, memory_order_relaxed);
+	rc = make_room(ref, n, len, &wait, &segment, &spot);
 	if (__builtin_expect(rc == 0, 1)) {
-		sum = atomic_load_explicit(&ref.queue->put_bytes, memory_order_relaxed) + len;
+		sum = atomic_load_explicit(&ref->queue->put_bytes, memory_order_relaxed) + len;
 		slot = fill_slot(segment, n, len, &spot, sum);
-		to = cvy_payload(segment, slot);
+		to = cvy_payload(segment, slot, len);
 		if (__builtin_expect(to != NULL, 1)) {
-			pass(ref.queue, segment, &spot, len);
-			if (len)
-				memcpy(to, data, len);
-			publish(ref.queue, n + 1, sum);
+			pass(ref->queue, segment, &spot, len);
+			if (CVY_BROKEN == CVY_PUBLISH_FIRST)
+				publish(ref->queue, n + 1, sum);
+			cvy_copy(to, data, len);
+			publish(ref->queue, n + 1,
+			        CVY_BROKEN == CVY_COUNTER_OUTSIDE ? sum - len : sum);
 		} else {
-			rc = cvy_queue_damaged(&ref);
+			rc = cvy_queue_damaged(ref);
 		}
 	}
-	cvy_send_unlock(ref.queue);
+	cvy_send_unlock(ref->queue);
+	if (CVY_BROKEN == CVY_COUNTER_OUTSIDE)
+		atomic_fetch_add(&ref->queue->put_bytes, len);
 	return rc;
+}
+
+int covey_queue_put(covey_queue handle, const void *data, size_t len, int timeout_ms)
+{
+	struct queue_ref ref;
+	int rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
+
+	return rc < 0 ? rc : cvy_send(&ref, data, len, timeout_ms);
 }
 
 /* Puts as many of the messages as fit in the last segment, from number n on. */
@@ -309,12 +327,11 @@ static int put_fitting(const struct queue_ref *ref, const struct iovec *messages
 			break;
 		sum += len;
 		slot = fill_slot(segment, n++, len, &spot, sum);
-		to = cvy_payload(segment, slot);
+		to = cvy_payload(segment, slot, len);
 		if (!to)
 			return cvy_queue_damaged(ref);
 		pass(q, segment, &spot, len);
-		if (len)
-			memcpy(to, messages[done].iov_base, len);
+		cvy_copy(to, messages[done].iov_base, len);
 	}
 	if (done)
 		publish(q, n, sum);
@@ -333,9 +350,10 @@ int covey_queue_put_many(covey_queue handle, const struct iovec *messages, int c
 
 	if (count < 0 || (count && !messages))
 		return cvy_fail(EINVAL, "queue: no messages were given");
-	if (count == 0)
-		return cvy_queue_ref(handle, &ref);
-	rc = enter(handle, messages[0].iov_len, &wait, &ref);
+	rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
+	if (rc < 0 || count == 0)
+		return rc;
+	rc = enter(&ref, messages[0].iov_len, &wait);
 	if (rc < 0)
 		return rc;
 	while (done < count) {
@@ -364,13 +382,15 @@ int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, 
 	void *data;
 	int rc;
 
-	rc = enter(handle, len, &wait, &ref);
+	rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
+	if (rc == 0)
+		rc = enter(&ref, len, &wait);
 	if (rc < 0)
 		return rc;
 	n = atomic_load_explicit(&ref.queue->tail, memory_order_relaxed);
 	rc = make_room(&ref, n, len, &wait, &segment, &spot);
 	if (rc == 0) {
-		data = cvy_payload(segment, fill_slot(segment, n, len, &spot, 0));
+		data = cvy_payload(segment, fill_slot(segment, n, len, &spot, 0), len);
 		if (!data)
 			rc = cvy_queue_damaged(&ref);
 	}
@@ -391,7 +411,7 @@ static int reserved_by_us(covey_message *message, struct queue_ref *ref)
 
 	if (!message || !message->id)
 		return cvy_fail(EINVAL, "queue: nothing is reserved");
-	rc = cvy_queue_ref((covey_queue){message->id}, ref);
+	rc = cvy_queue_ref(message->id, CVY_QUEUE, ref);
 	if (rc < 0)
 		return rc;
 	rc = cvy_mutex_lock(&ref->queue->send_lock, 0);

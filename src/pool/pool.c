@@ -1,76 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools: opening, closing, joining, terminating. */
+/* Pools: opening, resizing, asking. */
+#include "base/fence.h"
 #include "pool/pool.h"
 
-#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 static int init(struct cvy_object *object, const void *context);
-static const struct cvy_kind_ops ops = {.kind = CVY_POOL, .init = init};
-
-/* Of this process, so that a fork finds no pool's lock taken. */
-static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
-static covey_pool *pools;
-
-/* The supervisor forks with the lock held when it restarts a nursery. */
-static bool held_by_us(covey_pool *pool)
-{
-	return atomic_load(&pool->forking) == cvy_tid();
-}
-
-static void before_fork(void)
-{
-	pthread_mutex_lock(&pools_lock);
-	for (covey_pool *pool = pools; pool; pool = pool->next)
-		if (!held_by_us(pool))
-			pthread_mutex_lock(&pool->lock);
-}
-
-static void after_fork(void)
-{
-	for (covey_pool *pool = pools; pool; pool = pool->next)
-		if (!held_by_us(pool))
-			pthread_mutex_unlock(&pool->lock);
-	pthread_mutex_unlock(&pools_lock);
-}
-
-static void in_forked_child(void)
-{
-	/* The descriptors are close-on-exec only: a child must not keep the parent's workers'. */
-	for (covey_pool *pool = pools; pool; pool = pool->next)
-		for (uint32_t i = 0; i < pool->workers; i++)
-			if (pool->kind == COVEY_PROCESSES && pool->crew[i].pidfd >= 0)
-				close(pool->crew[i].pidfd);
-	for (covey_pool *pool = pools; pool; pool = pool->next)
-		pthread_mutex_unlock(&pool->lock);
-	pthread_mutex_unlock(&pools_lock);
-	pools = NULL;
-}
+static void clear(struct cvy_object *object);
+static const struct cvy_kind_ops ops = {.kind = CVY_POOL, .init = init, .clear = clear};
 
 static int init(struct cvy_object *object, const void *context)
 {
 	const covey_pool *pool = context;
-	uint64_t bytes = sizeof(struct shared) + pool->workers * sizeof(struct worker);
+	uint64_t bytes = SHARED_BYTES(pool->workers);
 	struct shared *shared;
-	int rc;
+	int rc = 0;
 
-	if (object->region && cvy_region_bytes(object->region) < bytes)
-		cvy_region_free(&object->region);
-	if (!object->region) {
-		rc = cvy_region_alloc(&object->region, bytes);
-		if (rc < 0)
-			return rc;
-	}
-	shared = cvy_at(object->region, bytes);
+	if (!object->region)
+		rc = cvy_region_reserve(&object->region, SHARED_BYTES(WORKERS_MAX), bytes);
+	else if (cvy_region_bytes(object->region) < bytes)
+		rc = cvy_region_back(object->region, bytes);
+	if (rc < 0)
+		return rc;
+	shared = cvy_region_at(object->region, SHARED_BYTES(WORKERS_MAX));
+	if (!shared)
+		return cvy_fail(EBADMSG, "pool: the object table is damaged");
 	memset(shared, 0, bytes);
 	shared->workers = pool->workers;
+	shared->owner = cvy_self();
+	shared->owner_generation =
+		cvy_proc(shared->owner) ? cvy_proc(shared->owner)->generation : 0;
+	object->space[0] = 1; /* it is no memory of somebody before: clear may read it */
 	return 0;
+}
+
+static void clear(struct cvy_object *object)
+{
+	struct shared *shared = cvy_region_at(object->region, SHARED_BYTES(WORKERS_MAX));
+
+	if (shared && object->space[0])
+		cvy_shared_clear(shared);
 }
 
 int cvy_pool_check(const covey_pool *pool)
@@ -85,8 +60,19 @@ int cvy_pool_check(const covey_pool *pool)
 	return 0;
 }
 
-/* Frees all but the workers, which have ended or were never there. */
-static void dispose(covey_pool *pool)
+int cvy_pool_own(const covey_pool *pool)
+{
+	int rc = cvy_pool_check(pool);
+
+	if (rc == 0 && pool->guest)
+		rc = cvy_fail(EPERM, "pool: this is for the process that opened it; a task in a "
+		                     "worker may submit, and wait");
+	return rc;
+}
+
+/* ---- opening */
+
+void cvy_pool_dispose(covey_pool *pool)
 {
 	if (pool->shared)
 		cvy_table_close(pool);
@@ -95,73 +81,23 @@ static void dispose(covey_pool *pool)
 	cvy_nursery_close(pool->nursery);
 	if (pool->notify_fd >= 0)
 		close(pool->notify_fd);
-	pthread_mutex_destroy(&pool->lock);
+	cvy_biased_destroy(&pool->lock);
 	free(pool->crew);
 	free(pool);
 }
 
-void cvy_pool_unlock_or_free(covey_pool *pool)
+/* Ends a worker process that has no supervisor yet. */
+static void end_process(struct crew *crew)
 {
-	bool last = pool->joined && pool->futures == 0;
+	struct pollfd poll_fd = {.fd = crew->pidfd, .events = POLLIN};
 
-	pthread_mutex_unlock(&pool->lock);
-	if (last)
-		dispose(pool);
-}
-
-struct thread_arg {
-	covey_pool *pool;
-	uint32_t index;
-};
-
-static void *thread_worker(void *context)
-{
-	struct thread_arg arg = *(struct thread_arg *)context;
-
-	free(context);
-	cvy_worker_loop(arg.pool->shared, arg.index, arg.pool, -1);
-	atomic_fetch_sub(&arg.pool->alive, 1);
-	cvy_futex_wake((_Atomic uint32_t *)&arg.pool->alive, INT_MAX);
-	return NULL;
-}
-
-static int start_threads(covey_pool *pool)
-{
-	for (uint32_t i = 0; i < pool->workers; i++) {
-		struct thread_arg *arg = malloc(sizeof *arg);
-		int rc = ENOMEM;
-
-		if (arg) {
-			*arg = (struct thread_arg){pool, i};
-			atomic_fetch_add(&pool->alive, 1);
-			rc = pthread_create(&pool->crew[i].thread, NULL, thread_worker, arg);
-		}
-		if (rc) {
-			if (arg)
-				atomic_fetch_sub(&pool->alive, 1);
-			free(arg);
-			return cvy_fail(rc, "pool '%s': thread %u: %s", pool->name, i,
-			                covey_strerror(rc));
-		}
-		pool->crew[i].pid = getpid();
-		pool->crew[i].alive = true;
-	}
-	return 0;
-}
-
-static int start_processes(covey_pool *pool)
-{
-	int rc = 0;
-
-	pool->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (pool->notify_fd < 0)
-		return cvy_fail(errno, "pool '%s': an eventfd: %s", pool->name,
-		                covey_strerror(errno));
-	if (pool->method != COVEY_SPAWN)
-		rc = cvy_nursery_open(&pool->nursery, pool->method);
-	for (uint32_t i = 0; rc == 0 && i < pool->workers; i++)
-		rc = cvy_start_worker(pool, i);
-	return rc < 0 ? rc : cvy_supervise(pool);
+	cvy_pidfd_signal(crew->pidfd, SIGKILL);
+	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
+		;
+	cvy_proc_reap(crew->slot, crew->pidfd);
+	close(crew->pidfd);
+	crew->pidfd = -1;
+	cvy_proc_free(crew->slot);
 }
 
 /* Ends what was started of a pool that could not be opened. */
@@ -169,25 +105,42 @@ static void undo(covey_pool *pool)
 {
 	if (pool->shared) {
 		atomic_store(&pool->shared->closing, 1);
-		for (uint32_t i = 0; i < pool->workers; i++) {
-			struct crew *crew = &pool->crew[i];
-
-			cvy_wake_worker(pool->shared);
-			if (!crew->alive)
-				continue;
-			if (pool->kind == COVEY_THREADS) {
-				pthread_join(crew->thread, NULL);
-			} else {
-				cvy_pidfd_signal(crew->pidfd, SIGKILL);
-				while (!cvy_pidfd_ended(crew->pidfd))
-					usleep(100);
-				cvy_proc_reap(crew->slot, crew->pidfd);
-				close(crew->pidfd);
-				cvy_proc_free(crew->slot);
-			}
-		}
+		cvy_wake_all(pool->shared);
 	}
-	dispose(pool);
+	if (pool->kind == COVEY_THREADS) {
+		for (;;) {
+			uint32_t alive = atomic_load(&pool->alive);
+
+			if (!cvy_anybody(pool))
+				break;
+			cvy_futex_wait(&pool->alive, alive, cvy_now() + CVY_SLICE);
+		}
+		cvy_join_threads(pool);
+	}
+	for (uint32_t i = 0; i < pool->slots; i++)
+		if (pool->crew[i].state == CREW_ALIVE)
+			end_process(&pool->crew[i]);
+	cvy_pools_remove(pool);
+	cvy_pool_dispose(pool);
+}
+
+static int start_processes(covey_pool *pool)
+{
+	int rc = 0;
+
+	if (pool->method != COVEY_SPAWN)
+		rc = cvy_nursery_open(&pool->nursery, pool->method);
+	if (rc < 0)
+		return cvy_fail_in("pool '%s': ", pool->name);
+	/* After the fork of the nursery, which shall not keep it. */
+	pool->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pool->notify_fd < 0)
+		return cvy_fail(errno, "pool '%s': an eventfd: %s", pool->name,
+		                covey_strerror(errno));
+	cvy_pools_add(pool);
+	for (uint32_t i = 0; rc == 0 && i < pool->workers; i++)
+		rc = cvy_start_worker(pool, i);
+	return rc < 0 ? rc : cvy_supervise(pool);
 }
 
 static int check_opts(const covey_pool_opts *opts, covey_pool *pool)
@@ -210,17 +163,107 @@ static int check_opts(const covey_pool_opts *opts, covey_pool *pool)
 	pool->kind = opts->kind;
 	pool->workers = (uint32_t)workers;
 	pool->retries = opts->retries > 0 ? opts->retries : 0;
+	if (opts->worker_arg_len && !opts->worker_arg)
+		return cvy_fail(EINVAL, "pool: no worker_arg was given");
 	return cvy_name(pool->name, opts->name, "pool");
 }
 
-static void install(void)
+/* The private half, empty; NULL in words. */
+static covey_pool *new_pool(const covey_pool_opts *opts)
 {
-	pthread_atfork(before_fork, after_fork, in_forked_child);
+	covey_pool *pool = calloc(1, sizeof *pool);
+
+	if (!pool) {
+		cvy_fail(ENOMEM, "pool: no memory");
+		return NULL;
+	}
+	if (check_opts(opts, pool) < 0) {
+		free(pool);
+		return NULL;
+	}
+	pool->crew = calloc(WORKERS_MAX, sizeof *pool->crew);
+	if (!pool->crew) {
+		free(pool);
+		cvy_fail(ENOMEM, "pool: no memory");
+		return NULL;
+	}
+	for (uint32_t i = 0; i < WORKERS_MAX; i++)
+		pool->crew[i].pidfd = -1;
+	pool->slots = pool->workers;
+	pool->incarnation = cvy_incarnation();
+	pool->notify_fd = -1;
+	pool->oom_kills = cvy_oom_kills();
+	cvy_biased_init(&pool->lock);
+	return pool;
+}
+
+/* What is said to workers once, and holds as long as the pool. */
+static int instruct(covey_pool *pool, const covey_pool_opts *opts)
+{
+	struct shared *shared = pool->shared;
+	int rc = 0;
+
+	shared->max_tasks =
+		opts->max_tasks_per_worker > 0 ? (uint64_t)opts->max_tasks_per_worker : 0;
+	if (opts->initializer)
+		rc = covey_fn_make(&shared->initializer, opts->initializer);
+	if (rc == 0 && opts->finalizer)
+		rc = covey_fn_make(&shared->finalizer, opts->finalizer);
+	if (rc == 0 && opts->worker_arg_len)
+		rc = cvy_region_alloc(&shared->own_arg, opts->worker_arg_len);
+	if (rc < 0)
+		return cvy_fail_in("pool '%s': ", pool->name);
+	shared->arg_len = opts->worker_arg_len;
+	if (shared->arg_len)
+		memcpy(cvy_at(shared->own_arg, shared->arg_len), opts->worker_arg, shared->arg_len);
+	return 0;
+}
+
+static int start_threads(covey_pool *pool)
+{
+	int rc;
+
+	cvy_pools_add(pool);
+	cvy_biased_lock(&pool->lock);
+	rc = cvy_recruit(pool);
+	if (rc == 0)
+		rc = cvy_start_threads(pool);
+	cvy_biased_unlock(&pool->lock);
+	return rc;
+}
+
+int cvy_pool_new(covey_pool **out, const covey_pool_opts *opts)
+{
+	covey_pool *pool;
+	int rc = cvy_family();
+
+	if (rc < 0)
+		return rc;
+	cvy_pools_bury(&ops);
+	pool = new_pool(opts);
+	if (!pool)
+		return covey_errcode();
+	rc = cvy_object_create(&ops, opts->name, pool, &pool->id);
+	if (rc == 0) {
+		pool->object = cvy_object(pool->id, CVY_POOL);
+		pool->shared = pool->object ? cvy_region_at(pool->object->region,
+		                                            SHARED_BYTES(WORKERS_MAX))
+		                            : NULL;
+		if (pool->shared)
+			pool->shared->heavy_fences = cvy_heavy_fence_prepare(false);
+		rc = pool->shared ? cvy_table_open(pool)
+		                  : cvy_fail(EBADMSG, "pool: the object table is damaged");
+	}
+	if (rc < 0) {
+		undo(pool);
+		return rc;
+	}
+	*out = pool;
+	return 0;
 }
 
 int covey_pool_open_v(covey_pool **out, const covey_pool_opts *given, size_t size)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	covey_pool_opts opts;
 	covey_pool *pool;
 	int rc = cvy_options(&opts, sizeof opts, given, size, "pool");
@@ -229,168 +272,69 @@ int covey_pool_open_v(covey_pool **out, const covey_pool_opts *given, size_t siz
 		return rc;
 	if (!out)
 		return cvy_fail(EINVAL, "pool: no place for it was given");
-	rc = cvy_family();
+	rc = cvy_pool_new(&pool, &opts);
 	if (rc < 0)
 		return rc;
-	pthread_once(&once, install);
-	pool = calloc(1, sizeof *pool);
-	if (!pool)
-		return cvy_fail(ENOMEM, "pool: no memory");
-	rc = check_opts(&opts, pool);
-	if (rc < 0) {
-		free(pool);
-		return rc;
-	}
-	pool->incarnation = cvy_incarnation();
-	pool->notify_fd = -1;
-	pthread_mutex_init(&pool->lock, NULL);
-	pool->crew = calloc(pool->workers, sizeof *pool->crew);
-	for (uint32_t i = 0; pool->crew && i < pool->workers; i++)
-		pool->crew[i].pidfd = -1;
-	rc = pool->crew ? cvy_object_create(&ops, opts.name, pool, &pool->id)
-	                : cvy_fail(ENOMEM, "pool: no memory");
-	if (rc == 0) {
-		pool->object = cvy_object(pool->id, CVY_POOL);
-		pool->shared = cvy_at(pool->object->region, sizeof(struct shared));
-		rc = cvy_table_open(pool);
-	}
+	rc = instruct(pool, &opts);
 	if (rc == 0)
 		rc = pool->kind == COVEY_THREADS ? start_threads(pool) : start_processes(pool);
 	if (rc < 0) {
 		undo(pool);
 		return rc;
 	}
-	pthread_mutex_lock(&pools_lock);
-	pool->next = pools;
-	pools = pool;
-	pthread_mutex_unlock(&pools_lock);
 	*out = pool;
 	return 0;
 }
 
-int covey_pool_close(covey_pool *pool)
+/* ---- more workers, and fewer */
+
+int covey_pool_resize(covey_pool *pool, int workers)
 {
-	int rc = cvy_pool_check(pool);
+	uint32_t before;
+	int rc = cvy_pool_own(pool);
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&pool->lock);
-	pool->closed = true;
-	pthread_mutex_unlock(&pool->lock);
-	return 0;
-}
-
-/* Waits until nothing is pending; with no lock. 0 or -ETIMEDOUT. */
-static int wait_done(covey_pool *pool, struct cvy_wait *wait)
-{
-	struct shared *shared = pool->shared;
-
-	for (;;) {
-		int64_t pending;
-
-		pthread_mutex_lock(&pool->lock);
-		cvy_drain(pool);
-		pending = pool->pending;
-		pthread_mutex_unlock(&pool->lock);
-		if (pending == 0)
-			return 0;
-		if (wait->timeout_ms == 0 || cvy_now() >= cvy_until(wait))
-			return -ETIMEDOUT;
-		atomic_store(&shared->root_waits, 1);
-		atomic_thread_fence(memory_order_seq_cst);
-		if (!atomic_load(&shared->done)) {
-			int64_t until = cvy_now() + CVY_SLICE;
-
-			cvy_futex_wait(&shared->root_waits, 1,
-			               until < wait->deadline ? until : wait->deadline);
-		}
+	if (workers < 1 || workers > WORKERS_MAX)
+		return cvy_fail(EINVAL, "pool '%s': %d workers, which must be 1 to %d", pool->name,
+		                workers, WORKERS_MAX);
+	cvy_biased_lock(&pool->lock);
+	before = pool->workers;
+	if (pool->failed || pool->closed) {
+		rc = cvy_fail(ESHUTDOWN, "pool '%s': not resized, since it %s", pool->name,
+		              pool->failed ? "has failed" : "is closed");
+	} else {
+		pool->workers = (uint32_t)workers;
+		rc = cvy_recruit(pool);
+		if (rc == 0 && pool->kind == COVEY_THREADS)
+			rc = cvy_start_threads(pool);
+		if (rc < 0)
+			pool->workers = before;
+		cvy_thin_out(pool);
 	}
+	cvy_biased_unlock(&pool->lock);
+	cvy_kick(pool);
+	return rc;
 }
 
-int covey_pool_join(covey_pool *pool, int timeout_ms)
-{
-	struct cvy_wait wait = CVY_WAIT(timeout_ms);
-	int rc = cvy_pool_check(pool);
-	uint32_t alive;
-
-	if (rc < 0)
-		return rc;
-	if (!pool->closed)
-		return cvy_fail(EINVAL, "pool '%s': close it before joining it", pool->name);
-	if (cvy_in_worker_of(pool) || cvy_in_callback_of(pool))
-		return cvy_fail(EDEADLK, "pool '%s': joined by a task or callback of its own",
-		                pool->name);
-	rc = wait_done(pool, &wait);
-	if (rc < 0)
-		return cvy_timed_out(timeout_ms, "pool '%s': still at work on %lld tasks",
-		                     pool->name, (long long)pool->pending);
-	atomic_store(&pool->shared->closing, 1);
-	for (uint32_t i = 0; i < pool->workers; i++)
-		cvy_wake_worker(pool->shared);
-	while ((alive = atomic_load(&pool->alive)) > 0) {
-		/* All tasks are done: workers end at once, whatever the timeout was. */
-		cvy_wake_worker(pool->shared);
-		cvy_futex_wait(&pool->alive, alive, cvy_now() + 100 * CVY_MS);
-	}
-	if (pool->supervised) {
-		cvy_kick(pool);
-		pthread_join(pool->supervisor, NULL);
-		cvy_own_thread(-1);
-	}
-	for (uint32_t i = 0; pool->kind == COVEY_THREADS && i < pool->workers; i++)
-		pthread_join(pool->crew[i].thread, NULL);
-	cvy_call_back(pool);
-	pthread_mutex_lock(&pools_lock);
-	for (covey_pool **at = &pools; *at; at = &(*at)->next)
-		if (*at == pool) {
-			*at = pool->next;
-			break;
-		}
-	pthread_mutex_unlock(&pools_lock);
-	cvy_nursery_close(pool->nursery);
-	pool->nursery = NULL;
-	if (pool->notify_fd >= 0)
-		close(pool->notify_fd);
-	pool->notify_fd = -1;
-	pthread_mutex_lock(&pool->lock);
-	pool->joined = true;
-	cvy_pool_unlock_or_free(pool);
-	return 0;
-}
-
-int covey_pool_terminate(covey_pool *pool)
-{
-	int rc = cvy_pool_check(pool);
-
-	if (rc < 0)
-		return rc;
-	pthread_mutex_lock(&pool->lock);
-	pool->closed = pool->terminated = true;
-	cvy_end_pending(pool, TASK_CANCELLED);
-	for (uint32_t i = 0; pool->kind == COVEY_PROCESSES && i < pool->workers; i++)
-		if (pool->crew[i].alive)
-			cvy_pidfd_signal(pool->crew[i].pidfd, SIGKILL);
-	pthread_mutex_unlock(&pool->lock);
-	cvy_call_back(pool);
-	return 0;
-}
+/* ---- asking */
 
 int covey_pool_workers(covey_pool *pool)
 {
-	int rc = cvy_pool_check(pool);
+	int rc = cvy_pool_own(pool);
 
 	return rc < 0 ? rc : (int)atomic_load(&pool->alive);
 }
 
 int64_t covey_pool_pending(covey_pool *pool)
 {
-	int64_t n = cvy_pool_check(pool);
+	int64_t n = cvy_pool_own(pool);
 
 	if (n < 0)
 		return n;
-	pthread_mutex_lock(&pool->lock);
+	cvy_biased_lock(&pool->lock);
 	cvy_drain(pool);
 	n = pool->pending;
-	pthread_mutex_unlock(&pool->lock);
+	cvy_biased_unlock(&pool->lock);
 	return n;
 }

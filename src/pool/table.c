@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The private half of a pool: futures, where arguments lie, what is done. All
- * under the pool's lock, all in the pool's own process.
+ * The table of tasks, the futures beside it, and the blocks of memory in which
+ * larger arguments and results lie. Under the pool's lock, in the pool's own
+ * process: the bookkeeping is private.
  */
 #include "pool/pool.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHUNK_BYTES (UINT64_C(256) << 10)
-#define ARG_SMALLEST UINT64_C(64)
-
-/* The pool whose callbacks this thread is running. */
-static __thread const covey_pool *calling_back;
+#define BLOCK_LEAST UINT64_C(64)
+#define CHUNKS_MOST (UINT32_C(1) << 20) /* of which a damaged chain has no end */
 
 covey_future *cvy_future_at(const covey_pool *pool, uint32_t index)
 {
@@ -26,118 +23,188 @@ struct task *cvy_task_of(const covey_future *f)
 	return &f->pool->tasks[f->index];
 }
 
-/* ---- blocks for arguments and results, in the arena; the bookkeeping is private */
-
-static uint32_t class_of(uint64_t bytes)
+unsigned char *cvy_result_at(struct task *task, uint64_t len)
 {
-	uint32_t class = 1;
+	uint64_t at;
 
-	while (class <= ARG_CLASSES && ARG_SMALLEST << (class - 1) < bytes)
-		class ++;
-	return class; /* ARG_CLASSES + 1: too large for a block */
+	if (len <= RESULT_INLINE)
+		return task->result_bytes;
+	if (len <= __atomic_load_n(&task->room, __ATOMIC_RELAXED)) {
+		at = __atomic_load_n(&task->reserved, __ATOMIC_RELAXED);
+		return at % BLOCK_LEAST ? NULL : cvy_in_block(at, len);
+	}
+	at = __atomic_load_n(&task->result, __ATOMIC_RELAXED);
+	return len <= cvy_region_bytes(at) ? cvy_region_at(at, len) : NULL;
 }
 
-/* A block for `bytes`: its offset to *at, its class to *class (0 for a region owned by *at). */
-static int take_block(covey_pool *pool, uint64_t *at, uint64_t bytes, uint32_t *class)
+/* ---- blocks */
+
+static uint8_t class_of(uint64_t bytes)
 {
-	uint32_t c = class_of(bytes);
+	uint8_t c = 1;
+
+	while (BLOCK_LEAST << (c - 1) < bytes)
+		c++;
+	return c;
+}
+
+static int damaged(const covey_pool *pool)
+{
+	return cvy_fail(EBADMSG, "pool '%s': the arena is damaged", pool->name);
+}
+
+/* Chunks are chained to the one word that owns the last. */
+static int new_chunk(covey_pool *pool)
+{
+	struct shared *shared = pool->shared;
+	uint64_t at, *chunk;
+	int rc;
+
+	shared->own_chunk_before = shared->own_chunk;
+	shared->own_chunk = 0;
+	rc = cvy_region_alloc(&shared->own_chunk, CHUNK_BYTES);
+	if (rc < 0) {
+		shared->own_chunk = shared->own_chunk_before;
+		return rc;
+	}
+	at = __atomic_load_n(&shared->own_chunk, __ATOMIC_RELAXED);
+	chunk = cvy_region_at(at, CHUNK_BYTES);
+	if (!chunk)
+		return damaged(pool);
+	*chunk = shared->own_chunk_before;
+	shared->own_chunk_before = 0;
+	pool->chunk_at = at + BLOCK_LEAST;
+	pool->chunk_left = CHUNK_BYTES - BLOCK_LEAST;
+	return 0;
+}
+
+/* A region for much. */
+static int take_region(uint64_t *at, uint64_t *own, uint64_t bytes)
+{
+	int rc = cvy_region_alloc(at, bytes);
+
+	if (rc < 0)
+		return rc;
+	*own = __atomic_load_n(at, __ATOMIC_RELAXED);
+	return cvy_region_at(*own, bytes) ? 0 : cvy_fail(EBADMSG, "its memory is damaged");
+}
+
+int cvy_block_take(covey_pool *pool, uint64_t *at, uint64_t *own, uint64_t bytes, uint8_t *class)
+{
+	struct spare *spare;
 	uint64_t size;
+	uint8_t c;
 	int rc;
 
 	*class = 0;
-	if (c > ARG_CLASSES)
-		return cvy_region_alloc(at, bytes);
-	if (pool->block[c - 1]) {
-		uint64_t *block = cvy_at(pool->block[c - 1], sizeof *block);
-
-		*at = pool->block[c - 1];
-		pool->block[c - 1] = *block;
+	if (bytes > BLOCK_MOST)
+		return take_region(at, own, bytes);
+	c = class_of(bytes);
+	spare = &pool->spare[c - 1];
+	if (spare->count) {
+		*at = *own = spare->at[--spare->count];
 		*class = c;
 		return 0;
 	}
-	size = ARG_SMALLEST << (c - 1);
+	size = BLOCK_LEAST << (c - 1);
 	if (pool->chunk_left < size) {
-		uint64_t before = pool->shared->own_chunk;
-
-		pool->shared->own_chunk = 0;
-		rc = cvy_region_alloc(&pool->shared->own_chunk, CHUNK_BYTES);
-		if (rc < 0) {
-			pool->shared->own_chunk = before;
+		rc = new_chunk(pool);
+		if (rc < 0)
 			return rc;
-		}
-		*(uint64_t *)cvy_at(pool->shared->own_chunk, 8) = before;
-		pool->chunk_at = pool->shared->own_chunk + ARG_SMALLEST;
-		pool->chunk_left = CHUNK_BYTES - ARG_SMALLEST;
 	}
-	*at = pool->chunk_at;
+	*at = *own = pool->chunk_at;
 	*class = c;
 	pool->chunk_at += size;
 	pool->chunk_left -= size;
 	return 0;
 }
 
-static void give_block(covey_pool *pool, uint64_t *at, uint32_t class)
+/* Room for one more; where there is no memory for it the block is the chunk's until that goes. */
+static bool make_room(struct spare *spare)
 {
-	uint64_t *block;
+	size_t room = spare->room ? 2 * spare->room : 64;
+	uint64_t *more;
 
-	if (!*at)
+	if (spare->count < spare->room)
+		return true;
+	more = realloc(spare->at, room * sizeof *more);
+	if (!more)
+		return false;
+	spare->at = more;
+	spare->room = room;
+	return true;
+}
+
+void cvy_block_give(covey_pool *pool, uint64_t *at, uint64_t *own, uint8_t class)
+{
+	struct spare *spare;
+
+	if (!*own)
 		return;
 	if (!class) {
+		*at = *own;
 		cvy_region_free(at);
-		return;
+	} else {
+		*at = 0;
+		spare = &pool->spare[class - 1];
+		if (make_room(spare))
+			spare->at[spare->count++] = *own;
 	}
-	block = cvy_at(*at, sizeof *block);
-	*block = pool->block[class - 1];
-	pool->block[class - 1] = *at;
-	*at = 0;
+	*own = 0;
 }
 
 /* ---- the table */
 
-int cvy_table_open(covey_pool *pool)
+/* As many tasks as address space allows. */
+static int reserve_tasks(covey_pool *pool)
 {
 	struct shared *shared = pool->shared;
-	uint64_t log2 = 10;
-	int rc = -ENOMEM;
+	uint64_t first = TASKS_STEP * sizeof(struct task);
+	uint32_t room;
+	int rc;
 
-	/* As many tasks as address space allows. */
-	for (pool->limit = TASKS_MOST; rc < 0 && pool->limit >= TASKS_STEP; pool->limit /= 2)
-		rc = cvy_region_reserve(&shared->own_tasks,
-		                        (uint64_t)pool->limit * sizeof(struct task),
-		                        TASKS_STEP * sizeof(struct task));
-	pool->limit *= 2;
+	for (pool->limit = TASKS_MOST;; pool->limit /= 2) {
+		rc = cvy_region_reserve(&shared->own_tasks, pool->limit * sizeof(struct task),
+		                        first);
+		if (rc == 0 || pool->limit == TASKS_STEP)
+			break;
+	}
 	if (rc < 0)
 		return rc;
-	rc = cvy_region_alloc(&shared->own_rings[0], RING_FIRST * sizeof(uint64_t));
+	shared->limit = pool->limit;
+	shared->tasks = __atomic_load_n(&shared->own_tasks, __ATOMIC_RELAXED);
+	pool->tasks = cvy_tasks(shared, &room);
+	return pool->tasks && room >= pool->limit ? 0 : cvy_fail(EBADMSG, "its memory is damaged");
+}
+
+int cvy_table_open(covey_pool *pool)
+{
+	int rc = reserve_tasks(pool);
+
 	if (rc < 0)
-		return rc;
-	memset(cvy_at(shared->own_rings[0], 8), 0, RING_FIRST * sizeof(uint64_t));
-	atomic_store(&shared->ring, shared->own_rings[0] | log2);
-	shared->tasks = shared->own_tasks;
-	pool->tasks = cvy_at(shared->tasks, sizeof(struct task));
+		return cvy_fail_in("pool '%s': ", pool->name);
+	rc = cvy_lane_open(pool, LANE_DEFAULT);
+	if (rc < 0)
+		return cvy_fail_in("pool '%s': ", pool->name);
 	pool->chunks = calloc(pool->limit / TASKS_STEP, sizeof *pool->chunks);
 	if (!pool->chunks)
 		return cvy_fail(ENOMEM, "pool '%s': no memory", pool->name);
-	pool->last = &pool->first;
 	pool->due_last = &pool->due;
 	return 0;
 }
 
-/* TASKS_STEP futures more. */
-static int grow(covey_pool *pool)
+int cvy_table_grow(covey_pool *pool)
 {
 	uint32_t from = pool->made;
 	covey_future *chunk;
-	int rc;
 
 	if (from == pool->limit)
 		return cvy_fail(ENOMEM,
 		                "pool '%s': %u tasks are pending or held, which is as many "
 		                "as it can hold",
 		                pool->name, from);
-	rc = cvy_region_back(pool->shared->own_tasks,
-	                     (uint64_t)(from + TASKS_STEP) * sizeof(struct task));
-	if (rc < 0)
+	if (cvy_region_back(cvy_offset(pool->tasks),
+	                    (uint64_t)(from + TASKS_STEP) * sizeof(struct task)) < 0)
 		return cvy_fail_in("pool '%s': ", pool->name);
 	chunk = calloc(TASKS_STEP, sizeof *chunk);
 	if (!chunk)
@@ -151,296 +218,64 @@ static int grow(covey_pool *pool)
 	}
 	pool->chunks[from / TASKS_STEP] = chunk;
 	pool->made += TASKS_STEP;
+	pool->shared->made = pool->made;
 	return 0;
+}
+
+/*
+ * The chunks, each of which owns the one before. While one is made, its owner
+ * may not be written into it yet: then own_chunk_before is that.
+ */
+static void free_chunks(struct shared *shared)
+{
+	for (uint32_t n = 0; n < CHUNKS_MOST; n++) {
+		uint64_t *chunk = cvy_region_at(shared->own_chunk, sizeof *chunk);
+
+		if (shared->own_chunk_before == shared->own_chunk)
+			shared->own_chunk_before = 0; /* a death left it said twice */
+		if (chunk && !shared->own_chunk_before)
+			shared->own_chunk_before = *chunk;
+		cvy_region_free(&shared->own_chunk);
+		if (!shared->own_chunk_before)
+			return;
+		shared->own_chunk = shared->own_chunk_before;
+		shared->own_chunk_before = 0;
+	}
+}
+
+void cvy_shared_clear(struct shared *shared)
+{
+	uint64_t at = shared->own_tasks;
+	uint32_t made = shared->made, room = (uint32_t)(cvy_region_bytes(at) / sizeof(struct task));
+	struct task *tasks = cvy_region_at(at, (uint64_t)room * sizeof *tasks);
+
+	for (uint32_t i = 0; tasks && i < made && i < room; i++) {
+		/* What is smaller lies in a chunk. */
+		if (tasks[i].arg_len > BLOCK_MOST)
+			cvy_region_free(&tasks[i].arg);
+		if (tasks[i].room > BLOCK_MOST)
+			cvy_region_free(&tasks[i].reserved);
+		cvy_region_free(&tasks[i].result);
+	}
+	free_chunks(shared);
+	for (uint32_t l = 0; l < LANES; l++) {
+		uint64_t *own = shared->lane[l].own_rings;
+
+		for (size_t i = 0; i < sizeof shared->lane[l].own_rings / sizeof *own; i++)
+			cvy_region_free(&own[i]);
+	}
+	cvy_region_free(&shared->own_arg);
+	cvy_region_free(&shared->own_tasks);
 }
 
 void cvy_table_close(covey_pool *pool)
 {
-	struct shared *shared = pool->shared;
-
-	for (uint32_t i = 0; i < pool->made; i++) {
-		covey_future *f = cvy_future_at(pool, i);
-		struct task *task = cvy_task_of(f);
-
-		if (!f->arg_class)
-			cvy_region_free(&task->arg);
-		if (!f->room_class)
-			cvy_region_free(&task->reserved);
-		cvy_region_free(&task->result);
-	}
-	while (shared->own_chunk) {
-		uint64_t before = *(uint64_t *)cvy_at(shared->own_chunk, 8);
-
-		cvy_region_free(&shared->own_chunk);
-		shared->own_chunk = before;
-	}
-	for (int i = 0; i < 16; i++)
-		cvy_region_free(&shared->own_rings[i]);
-	cvy_region_free(&shared->own_tasks);
+	for (uint32_t i = 0; i < pool->made; i++)
+		free(cvy_future_at(pool, i)->trace);
 	for (uint32_t i = 0; pool->chunks && i < pool->made / TASKS_STEP; i++)
 		free(pool->chunks[i]);
 	free(pool->chunks);
-}
-
-/* ---- the ring */
-
-static int grow_ring(struct shared *shared, uint64_t head, uint64_t tail)
-{
-	uint64_t old = atomic_load(&shared->ring), log2 = (old & 0xff) + 2, new;
-	int n = 0, rc;
-
-	while (n < 16 && shared->own_rings[n])
-		n++;
-	if (n == 16)
-		return cvy_fail(ENOMEM, "pool: the ring cannot grow further");
-	rc = cvy_region_alloc(&shared->own_rings[n], sizeof(uint64_t) << log2);
-	if (rc < 0)
-		return rc;
-	new = shared->own_rings[n] | log2;
-	memset(cvy_at(RING_OFFSET(new), 8), 0, sizeof(uint64_t) << log2);
-	for (uint64_t i = head; i < tail; i++)
-		*cvy_ring(new, i) = *cvy_ring(old, i);
-	/* Workers that still read the old one find there what they look for: it stays as it is. */
-	atomic_store_explicit(&shared->ring, new, memory_order_release);
-	return 0;
-}
-
-int cvy_enqueue(covey_pool *pool, covey_future *f)
-{
-	struct shared *shared = pool->shared;
-	uint64_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
-	uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-	uint64_t ring = atomic_load_explicit(&shared->ring, memory_order_relaxed);
-	int rc;
-
-	if (tail - head > RING_MASK(ring)) {
-		rc = grow_ring(shared, head, tail);
-		if (rc < 0)
-			return rc;
-		ring = atomic_load_explicit(&shared->ring, memory_order_relaxed);
-	}
-	*cvy_ring(ring, tail) = (uint64_t)f->generation << 32 | f->index;
-	atomic_store_explicit(&shared->tail, tail + 1, memory_order_release);
-	return 0;
-}
-
-/* ---- what is done */
-
-static void list_done(covey_pool *pool, covey_future *f)
-{
-	struct task *task = cvy_task_of(f);
-	uint64_t state = atomic_load_explicit(&task->state, memory_order_acquire);
-
-	if (!f->used || f->drained)
-		return;
-	f->drained = true;
-	pool->pending--;
-	/* Of a task that died, the supervisor has written down whose it was. */
-	if (STATE_WORKER(state) && STATUS(state) != TASK_DIED)
-		f->pid = pool->crew[STATE_WORKER(state) - 1].pid;
-	if (f->callbacks) {
-		f->next_call = NULL;
-		*pool->due_last = f;
-		pool->due_last = &f->next_call;
-	}
-	if (f->freed) {
-		if (!f->callbacks)
-			cvy_recycle(pool, f);
-		return;
-	}
-	if (f->hidden)
-		return;
-	f->listed = true;
-	f->next = NULL;
-	*pool->last = f;
-	pool->last = &f->next;
-}
-
-void cvy_drain(covey_pool *pool)
-{
-	uint32_t at, next, order = 0;
-
-	if (!atomic_load_explicit(&pool->shared->done, memory_order_relaxed))
-		return;
-	at = atomic_exchange_explicit(&pool->shared->done, 0, memory_order_acquire);
-	/* The stack has the last first. */
-	while (at && at <= pool->made) {
-		struct task *task = &pool->tasks[at - 1];
-
-		next = task->next;
-		task->next = order;
-		order = at;
-		at = next;
-	}
-	while (order) {
-		next = pool->tasks[order - 1].next;
-		list_done(pool, cvy_future_at(pool, order - 1));
-		order = next;
-	}
-}
-
-void cvy_end_task(covey_pool *pool, covey_future *f, enum status status)
-{
-	struct task *task = cvy_task_of(f);
-	uint64_t state = atomic_load(&task->state);
-
-	atomic_store(&task->state, STATE_OF(status, STATE_WORKER(state), f->generation));
-	cvy_futex_wake(cvy_state_word(task), INT_MAX);
-	list_done(pool, f);
-}
-
-void cvy_recycle(covey_pool *pool, covey_future *f)
-{
-	struct task *task = cvy_task_of(f);
-
-	give_block(pool, &task->arg, f->arg_class);
-	give_block(pool, &task->reserved, f->room_class);
-	cvy_region_free(&task->result);
-	atomic_store_explicit(&task->state, 0, memory_order_relaxed);
-	while (f->callbacks) {
-		struct callback *callback = f->callbacks;
-
-		f->callbacks = callback->next;
-		free(callback);
-	}
-	f->used = f->drained = f->freed = f->listed = false;
-	f->arg_class = f->room_class = 0;
-	f->data = NULL;
-	f->generation++;
-	f->next = pool->free;
-	pool->free = f;
-}
-
-bool cvy_in_callback_of(const covey_pool *pool)
-{
-	return calling_back == pool;
-}
-
-void cvy_call_back(covey_pool *pool)
-{
-	const covey_pool *outer = calling_back;
-	covey_future *f;
-
-	calling_back = pool;
-	pthread_mutex_lock(&pool->lock);
-	cvy_drain(pool);
-	while ((f = pool->due) != NULL) {
-		pool->due = f->next_call;
-		if (!pool->due)
-			pool->due_last = &pool->due;
-		while (f->callbacks) {
-			struct callback *callback = f->callbacks;
-
-			f->callbacks = callback->next;
-			pthread_mutex_unlock(&pool->lock);
-			callback->fn(f, callback->context);
-			free(callback);
-			pthread_mutex_lock(&pool->lock);
-		}
-		if (f->freed)
-			cvy_recycle(pool, f);
-	}
-	pthread_mutex_unlock(&pool->lock);
-	calling_back = outer;
-}
-
-/* ---- submit */
-
-/* A free future with its argument in place; NULL in words. */
-static covey_future *prepare(covey_pool *pool, covey_fn fn, const void *arg, size_t len,
-                             const covey_submit_opts *opts)
-{
-	covey_future *f;
-	struct task *task;
-
-	if (!pool->free)
-		cvy_drain(pool);
-	if (!pool->free && grow(pool) < 0)
-		return NULL;
-	f = pool->free;
-	task = cvy_task_of(f);
-	task->fn = fn;
-	task->arg_len = len;
-	task->code = 0;
-	task->result_len = 0;
-	task->room = 0;
-	if (len > ARG_INLINE) {
-		if (take_block(pool, &task->arg, len, &f->arg_class) < 0) {
-			cvy_fail_in("pool '%s': an argument of %zu bytes: ", pool->name, len);
-			return NULL;
-		}
-		memcpy(cvy_at(task->arg, len), arg, len);
-	} else if (len) {
-		memcpy(task->arg_bytes, arg, len);
-	}
-	if (opts->result_size > RESULT_INLINE) {
-		if (take_block(pool, &task->reserved, opts->result_size, &f->room_class) < 0) {
-			give_block(pool, &task->arg, f->arg_class);
-			cvy_fail_in("pool '%s': room for a result of %zu bytes: ", pool->name,
-			            opts->result_size);
-			return NULL;
-		}
-		task->room = opts->result_size;
-	}
-	pool->free = f->next;
-	return f;
-}
-
-covey_future *cvy_submit(covey_pool *pool, covey_task_fn *fn, const void *arg, size_t len,
-                         const covey_submit_opts *opts, bool hidden)
-{
-	covey_fn value;
-	covey_future *f = NULL;
-	bool wake = false;
-
-	if (cvy_pool_check(pool) < 0 || covey_fn_make(&value, fn) < 0)
-		return NULL;
-	if (len && !arg) {
-		cvy_fail(EINVAL, "pool '%s': no argument was given", pool->name);
-		return NULL;
-	}
-	pthread_mutex_lock(&pool->lock);
-	if (pool->closed || pool->failed)
-		cvy_fail(ESHUTDOWN, "pool '%s': %s", pool->name,
-		         pool->failed ? "its workers die before they run anything"
-		                      : "closed to new tasks");
-	else
-		f = prepare(pool, value, arg, len, opts);
-	if (f) {
-		struct task *task = cvy_task_of(f);
-
-		f->used = true;
-		f->pid = 0;
-		f->wait_status = 0;
-		f->retries = opts->retries < 0 ? 0 : opts->retries ? opts->retries : pool->retries;
-		f->hidden = hidden;
-		f->name[0] = 0;
-		if (opts->name)
-			snprintf(f->name, sizeof f->name, "%s", opts->name);
-		atomic_store_explicit(&task->state, STATE_OF(TASK_PENDING, 0, f->generation),
-		                      memory_order_release);
-		if (cvy_enqueue(pool, f) < 0) {
-			cvy_recycle(pool, f);
-			f = NULL;
-		} else {
-			pool->pending++;
-			pool->unlisted += !hidden;
-			pool->futures++;
-			wake = true;
-		}
-	}
-	pthread_mutex_unlock(&pool->lock);
-	if (wake)
-		cvy_wake_worker(pool->shared);
-	return f;
-}
-
-covey_future *covey_pool_submit_v(covey_pool *pool, covey_task_fn *fn, const void *arg, size_t len,
-                                  const covey_submit_opts *given, size_t size)
-{
-	covey_submit_opts opts;
-
-	if (cvy_options(&opts, sizeof opts, given, size, "submit") < 0)
-		return NULL;
-	return cvy_submit(pool, fn, arg, len, &opts, false);
+	for (size_t c = 0; c < BLOCK_CLASSES; c++)
+		free(pool->spare[c].at);
+	cvy_shared_clear(pool->shared);
 }

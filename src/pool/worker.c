@@ -1,165 +1,120 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers: claiming, running, telling; idling and being woken. */
+/* Workers: claiming, telling, idling and being woken. */
+#include "base/fence.h"
+#include "base/pace.h"
 #include "pool/pool.h"
 
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WORDS_MAX (RESULT_INLINE - 1)
-
-/* What this thread runs, for covey_task_fail and for calls that a task must not make. */
-static __thread struct {
-	const covey_pool *pool;
-	bool running;
-	bool failed;
-	int code;
-	char words[WORDS_MAX + 1];
-} current;
-
-bool cvy_in_worker_of(const covey_pool *pool)
-{
-	return current.pool == pool;
-}
-
-int covey_task_fail(int code, const char *format, ...)
-{
-	va_list args;
-
-	if (current.running) {
-		current.failed = true;
-		current.code = code ? code : 1;
-		va_start(args, format);
-		vsnprintf(current.words, sizeof current.words, format, args);
-		va_end(args);
-	}
-	return code ? code : 1;
-}
-
-/* ---- results */
-
-void *covey_task_result(covey_task *task, size_t len)
-{
-	struct task *t = task->task;
-
-	if (!t) {
-		if (len > task->room) {
-			task->error = cvy_fail(EMSGSIZE,
-			                       "a result of %zu bytes, where %zu were "
-			                       "asked for",
-			                       len, task->room);
-			return NULL;
-		}
-		task->len = len;
-		return task->to;
-	}
-	cvy_region_free(&t->result);
-	t->result_len = len;
-	if (len <= RESULT_INLINE)
-		return t->result_bytes;
-	if (len <= t->room)
-		return cvy_at(t->reserved, len);
-	if (cvy_region_alloc(&t->result, len) < 0) {
-		t->result_len = 0;
-		task->error = cvy_fail_in("a result of %zu bytes: ", len);
-		return NULL;
-	}
-	return cvy_at(t->result, len);
-}
-
-int covey_task_return(covey_task *task, const void *data, size_t len)
-{
-	void *to = covey_task_result(task, len);
-
-	if (!to)
-		return covey_task_fail(task->error, "%s", covey_errmsg());
-	if (len)
-		memcpy(to, data, len);
-	return 0;
-}
-
-/* Runs a function as a task; its code, 0 where it did not fail. */
-static int call(covey_task_fn *fn, covey_task *task, const void *arg, size_t len)
-{
-	int code;
-
-	current.running = true;
-	current.failed = false;
-	current.words[0] = 0;
-	code = fn(task, arg, len);
-	current.running = false;
-	if (current.failed)
-		code = current.code;
-	else if (code)
-		snprintf(current.words, sizeof current.words, "it returned %d", code);
-	return code;
-}
-
-int cvy_run_item(covey_task_fn *fn, const void *arg, size_t len, unsigned char *to, size_t room,
-                 size_t *result_len)
-{
-	covey_task task = {.to = to, .room = room};
-	int code = call(fn, &task, arg, len);
-
-	current.running = true; /* the chunk that it is an item of runs on */
-	current.failed = false;
-	*result_len = task.len;
-	return code;
-}
-
-const char *cvy_item_words(void)
-{
-	return current.words;
-}
-
 /* ---- claiming */
 
-/* The next pending task, claimed for worker w; NULL when there is none. */
-static struct task *claim(struct shared *shared, uint32_t w, uint64_t *state)
+bool cvy_take(struct task *task, uint32_t generation, uint32_t w)
 {
-	struct task *tasks = cvy_at(shared->tasks, sizeof *tasks);
+	uint64_t seen = STATE_OF(TASK_PENDING, 0, generation);
+
+	/* Others may set flags meanwhile, which are kept. */
+	do
+		if (atomic_compare_exchange_strong(&task->state, &seen,
+		                                   STATE_OF(TASK_RUNNING, w + 1, generation) |
+		                                           STATE_FLAGS(seen)))
+			return true;
+	while (STATUS(seen) == TASK_PENDING && STATE_GENERATION(seen) == generation);
+	return false;
+}
+
+/*
+ * A lane as a worker last saw it. What was below the tail then is there still, or
+ * was claimed since; so the line that the pool's process writes need not be
+ * looked at for each task.
+ */
+struct view {
+	uint64_t head; /* behind what this worker claimed last */
+	uint64_t tail;
+	uint64_t ring;
+	struct task *tasks; /* constant, so learned once */
+	uint32_t limit;
+	bool damaged; /* the ring cannot be read, for now */
+};
+
+/* Learns the lane anew; false where nothing is in it. The ring after the tail: see above. */
+static bool look(struct lane *lane, uint64_t head, struct view *view)
+{
+	view->tail = atomic_load(&lane->tail);
+	view->ring = atomic_load_explicit(&lane->ring, memory_order_acquire);
+	if (head >= view->tail)
+		return false;
+	view->damaged = !cvy_ring_fits(view->ring);
+	if (view->damaged)
+		view->tail = 0;
+	return !view->damaged;
+}
+
+/* The next pending task of a lane, claimed for worker w; NULL when there is none. */
+static inline struct task *claim_in(struct shared *shared, struct lane *lane, uint32_t w,
+                                    struct view *view)
+{
 	struct worker *self = &shared->worker[w];
+	struct task *tasks = view->tasks;
 
 	for (;;) {
-		uint64_t head = atomic_load_explicit(&shared->head, memory_order_acquire);
-		/* The ring after the tail: it is then at least as new as what is below that tail.
-		 */
-		uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
-		uint64_t ring = atomic_load_explicit(&shared->ring, memory_order_acquire);
-		uint64_t entry, pending, seen = head;
-		struct task *task;
-		bool mine;
+		uint64_t head = atomic_load_explicit(&lane->head, memory_order_acquire);
+		uint64_t entry, seen = head;
+		uint32_t index;
+		bool mine = false;
 
-		if (head >= tail)
+		/* The ring after the tail: at least as new as what is below that tail. */
+		if (head >= view->tail && !look(lane, head, view))
 			return NULL;
-		entry = *(volatile uint64_t *)cvy_ring(ring, head);
-		task = &tasks[(uint32_t)entry];
-		pending = STATE_OF(TASK_PENDING, 0, entry >> 32);
-		*state = STATE_OF(TASK_RUNNING, w + 1, entry >> 32);
-		if ((uint32_t)entry >= TASKS_MOST)
-			return NULL;
-		atomic_store_explicit(&self->current, (uint32_t)entry + 1, memory_order_relaxed);
-		mine = atomic_compare_exchange_strong(&task->state, &pending, *state);
-		if (!mine && pending == STATE_OF(TASK_PENDING | STATE_WAITED, 0, entry >> 32))
-			mine = atomic_compare_exchange_strong(&task->state, &pending,
-			                                      *state | STATE_WAITED);
-		if (!mine && STATUS(pending) == TASK_PENDING &&
-		    STATE_GENERATION(pending) == entry >> 32)
-			continue; /* someone began to wait for it just now */
-		atomic_compare_exchange_strong(&shared->head, &seen, head + 1);
-		if (mine)
-			return task;
+		/* The ring holds no more: what is damaged is passed over at once. */
+		if (__builtin_expect(view->tail - head > RING_MASK(view->ring) + 1, 0)) {
+			atomic_compare_exchange_strong(&lane->head, &seen,
+			                               view->tail - RING_MASK(view->ring) - 1);
+			continue;
+		}
+		entry = atomic_load_explicit(cvy_ring(view->ring, head), memory_order_relaxed);
+		index = (uint32_t)entry;
+		if (index < view->limit) {
+			atomic_store_explicit(&self->current, index + 1, memory_order_relaxed);
+			mine = cvy_take(&tasks[index], (uint32_t)(entry >> 32), w);
+		}
+		/* Whoever got it: its entry is of the past. */
+		atomic_compare_exchange_strong(&lane->head, &seen, head + 1);
+		if (mine) {
+			view->head = head + 1;
+			return &tasks[index];
+		}
 	}
 }
 
-void cvy_wake_worker(struct shared *shared)
+/* The next pending task of the highest priority. */
+static struct task *claim(struct shared *shared, uint32_t w, struct view *view)
 {
-	atomic_thread_fence(memory_order_seq_cst);
-	for (uint32_t i = 0; i * 64 < shared->workers; i++) {
-		uint64_t bits = atomic_load_explicit(&shared->idle[i], memory_order_relaxed);
+	uint32_t lanes = cvy_lanes(shared);
+	struct task *task = NULL;
+
+	if (__builtin_expect(lanes == UINT32_C(1) << LANE_DEFAULT, 1))
+		return claim_in(shared, &shared->lane[LANE_DEFAULT], w, view);
+	while (lanes && !task) {
+		uint32_t top = 31 - (uint32_t)__builtin_clz(lanes);
+
+		view->head = view->tail = 0;
+		task = claim_in(shared, &shared->lane[top], w, view);
+		lanes &= ~(UINT32_C(1) << top);
+	}
+	return task;
+}
+
+/* ---- idling */
+
+void cvy_wake_sleeper(struct shared *shared)
+{
+	uint32_t workers = cvy_worker_count(shared);
+
+	for (uint32_t i = 0; i * 64 < workers; i++) {
+		uint64_t bits = atomic_load(&shared->idle[i]);
 
 		while (bits) {
 			uint64_t bit = bits & -bits;
@@ -175,13 +130,48 @@ void cvy_wake_worker(struct shared *shared)
 	}
 }
 
-static bool anything(struct shared *shared)
+bool cvy_anybody_idle(struct shared *shared)
 {
-	return atomic_load(&shared->head) < atomic_load(&shared->tail);
+	uint32_t workers = cvy_worker_count(shared);
+	uint64_t any = atomic_load(&shared->spinner);
+
+	for (uint32_t i = 0; i * 64 < workers; i++)
+		any |= atomic_load(&shared->idle[i]);
+	return any != 0;
+}
+
+void cvy_wake_worker(struct shared *shared)
+{
+	if (shared->heavy_fences)
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+	/* One that spins looks again after it has said that it no longer does. */
+	if (!atomic_load(&shared->spinner))
+		cvy_wake_sleeper(shared);
+}
+
+void cvy_wake_all(struct shared *shared)
+{
+	uint32_t workers = cvy_worker_count(shared);
+
+	for (uint32_t w = 0; w < workers; w++) {
+		atomic_store(&shared->worker[w].wake, 1);
+		cvy_futex_wake(&shared->worker[w].wake, 1);
+	}
+}
+
+/* How many have come shortly after the last was taken. */
+static void learn(struct shared *shared, struct pace *pace)
+{
+	struct lane *lane = &shared->lane[LANE_DEFAULT];
+	uint64_t head = atomic_load(&lane->head), tail = atomic_load(&lane->tail);
+
+	cvy_pace_learn(pace, tail > head ? tail - head : 0, tail > head);
 }
 
 /* Waits until there may be something to do. */
-static void idle(struct shared *shared, uint32_t w)
+static void idle(struct shared *shared, uint32_t w, bool process, struct pace *pace)
 {
 	struct worker *self = &shared->worker[w];
 	uint64_t bit = UINT64_C(1) << (w % 64);
@@ -189,104 +179,191 @@ static void idle(struct shared *shared, uint32_t w)
 
 	/* One of the idle spins, for the sake of whoever submits one task after another. */
 	if (cvy_spins() && atomic_compare_exchange_strong(&shared->spinner, &free, w + 1)) {
-		for (int i = cvy_spins(); i > 0 && !anything(shared); i--)
-			cvy_pause();
+		cvy_pace(pace);
+		for (struct cvy_spin spin = CVY_SPIN(); !cvy_anything(shared) && cvy_spin(&spin);)
+			;
+		learn(shared, pace);
 		atomic_store(&shared->spinner, 0);
-		if (anything(shared))
+		if (cvy_anything(shared))
 			return;
 	}
-	fflush(stdout);
+	if (process)
+		fflush(stdout); /* a user wants to see what tasks have printed */
 	atomic_store(&self->wake, 0);
 	atomic_fetch_or(&shared->idle[w / 64], bit);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (!anything(shared) && !atomic_load(&shared->closing))
+	if (shared->heavy_fences)
+		cvy_heavy_fence();
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+	if (!cvy_anything(shared) && !atomic_load(&shared->closing) && !atomic_load(&self->leave))
 		cvy_futex_wait(&self->wake, 0, cvy_now() + 60 * CVY_SLICE);
 	atomic_fetch_and(&shared->idle[w / 64], ~bit);
 }
 
 /* ---- telling */
 
-static void finish(struct shared *shared, uint32_t w, struct task *task, uint64_t state,
-                   enum status status, uint32_t index)
+void cvy_tell(struct shared *shared)
 {
-	uint64_t generation = STATE_GENERATION(state), before;
-	uint32_t top;
-
-	before = atomic_exchange(&task->state, STATE_OF(status, w + 1, generation));
-	if (before & STATE_WAITED)
-		cvy_futex_wake(cvy_state_word(task), INT_MAX);
-	top = atomic_load_explicit(&shared->done, memory_order_relaxed);
-	do
-		task->next = top;
-	while (!atomic_compare_exchange_weak(&shared->done, &top, index + 1));
-	atomic_store_explicit(&shared->worker[w].current, 0, memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&shared->root_waits, memory_order_relaxed)) {
+	/* After what is told, which was a change of the strongest order itself. */
+	if (atomic_load(&shared->root_waits)) {
 		atomic_store(&shared->root_waits, 0);
 		cvy_futex_wake(&shared->root_waits, INT_MAX);
 	}
 }
 
-static void run(struct shared *shared, uint32_t w, struct task *task, uint64_t state)
+bool cvy_finish(struct shared *shared, uint32_t w, struct task *task, enum status status)
 {
-	uint32_t index = (uint32_t)(task - (struct task *)cvy_at(shared->tasks, sizeof *task));
-	covey_task_fn *fn = (covey_task_fn *)covey_fn_pointer(task->fn);
-	covey_task handle = {.task = task};
-	const void *arg = task->arg_bytes;
+	/* The table begins where its block does. */
+	uint64_t at = cvy_offset(task), range = at >> cvy_range_shift;
+	uint32_t index = (uint32_t)((at & ((UINT64_C(4096) << (range - 1)) - 1)) / sizeof *task);
+	uint64_t before = atomic_load_explicit(&task->state, memory_order_relaxed);
+	uint32_t top = atomic_load_explicit(&shared->done, memory_order_relaxed);
+
+	do
+		while (__builtin_expect(before & STATE_OVERDUE, 0))
+			pause(); /* it ran for too long: this process is being killed */
+	while (!atomic_compare_exchange_weak(&task->state, &before,
+	                                     STATE_OF(status, w + 1, before >> 32)));
+	if (before & STATE_WAITED)
+		cvy_futex_wake(cvy_state_word(task), INT_MAX);
+	do
+		task->next = top;
+	while (!atomic_compare_exchange_weak(&shared->done, &top, index + 1));
+	atomic_store_explicit(&shared->worker[w].current, 0, memory_order_release);
+	cvy_tell(shared);
+	return before & STATE_CALLED;
+}
+
+/* ---- a worker's life */
+
+void cvy_worker_clear(struct worker *worker)
+{
+	atomic_store(&worker->wake, 0);
+	atomic_store(&worker->current, 0);
+	atomic_store(&worker->nested, 0);
+	atomic_store(&worker->ran, 0);
+	atomic_store(&worker->pid, 0);
+	atomic_store(&worker->leave, 0);
+	atomic_store(&worker->stage, STAGE_STARTING);
+	atomic_store(&worker->signal, 0);
+	atomic_store(&worker->ask.state, ASK_NONE);
+}
+
+/* Runs the initializer or finalizer. */
+static int run_hook(struct shared *shared, covey_fn fn)
+{
+	uint64_t len = __atomic_load_n(&shared->arg_len, __ATOMIC_RELAXED);
+	uint64_t at = __atomic_load_n(&shared->own_arg, __ATOMIC_RELAXED);
+	const void *arg = cvy_region_at(at, len);
+
+	return cvy_run_hook(fn, arg, len && (!arg || len > cvy_region_bytes(at)) ? 0 : len);
+}
+
+/* 0, or the code that the initializer failed with. */
+static int initialize(struct shared *shared, struct worker *self)
+{
 	int code;
 
-	if (task->arg_len > ARG_INLINE)
-		arg = cvy_at(task->arg, task->arg_len);
-	if (!fn || !arg) {
-		code = fn ? EBADMSG : ENOENT;
-		snprintf(current.words, sizeof current.words, "%s",
-		         fn ? "its argument is damaged" : covey_errmsg());
-	} else {
-		code = call(fn, &handle, arg, task->arg_len);
-	}
-	if (code) {
-		task->code = code;
-		memcpy(task->result_bytes, current.words, sizeof current.words);
-	}
-	atomic_fetch_add_explicit(&shared->worker[w].ran, 1, memory_order_relaxed);
-	finish(shared, w, task, state, code ? TASK_FAILED : TASK_DONE, index);
+	if (!shared->initializer.module)
+		return 0;
+	atomic_store(&self->stage, STAGE_INITIALIZER);
+	code = run_hook(shared, shared->initializer);
+	if (!code)
+		return 0;
+	self->code = code;
+	memcpy(self->words, cvy_item_words(), sizeof self->words);
+	atomic_store(&self->stage, STAGE_REFUSED);
+	return code;
+}
+
+/* Takes no more tasks; one like it is to come. */
+static void leave(struct shared *shared, struct worker *self, int notify_fd)
+{
+	uint64_t one = 1;
+
+	atomic_store_explicit(&self->current, 0, memory_order_relaxed);
+	atomic_store(&self->stage, STAGE_LEAVING);
+	/* It may have been woken for what it does not take. */
+	if (cvy_anything(shared))
+		cvy_wake_sleeper(shared);
+	if (notify_fd >= 0 && !atomic_load(&shared->closing) &&
+	    write(notify_fd, &one, sizeof one) < 0)
+		errno = 0; /* it is full of kicks already */
+	if (shared->finalizer.module)
+		run_hook(shared, shared->finalizer);
+}
+
+/* Whether others are pending behind the task just claimed, of any priority. */
+static inline bool more(struct shared *shared, const struct view *view)
+{
+	return view->head < view->tail ||
+	       (atomic_load_explicit(&shared->lanes, memory_order_relaxed) !=
+	                UINT32_C(1) << LANE_DEFAULT &&
+	        cvy_anything(shared));
+}
+
+/* Runs a claimed task, and tells of its end. others: there are some behind it. */
+static void run(struct shared *shared, uint32_t w, struct task *task, uint64_t ran, bool others,
+                covey_pool *pool, int notify_fd)
+{
+	uint64_t one = 1;
+	int code;
+
+	/* No fence: whoever goes to sleep looks again after it has said so. */
+	if (others && !atomic_load(&shared->spinner))
+		cvy_wake_sleeper(shared);
+	code = cvy_run_task(task);
+	atomic_store_explicit(&shared->worker[w].ran, ran, memory_order_relaxed);
+	if (!cvy_finish(shared, w, task, code ? TASK_FAILED : TASK_DONE))
+		return;
+	if (pool)
+		cvy_call_back(pool);
+	else if (write(notify_fd, &one, sizeof one) < 0)
+		return; /* it is full of kicks already */
 }
 
 void cvy_worker_loop(struct shared *shared, uint32_t w, covey_pool *pool, int notify_fd)
 {
-	uint64_t one = 1;
+	struct worker *self = &shared->worker[w];
+	struct pace pace = {0};
+	struct view view = {0};
+	uint64_t ran = 0, most = shared->max_tasks ? shared->max_tasks : UINT64_MAX;
 
-	current.pool = pool;
-	for (;;) {
-		uint64_t state;
-		struct task *task = claim(shared, w, &state);
+	view.tasks = cvy_tasks(shared, &view.limit);
+	cvy_run_for(pool, w);
+	atomic_store(&self->pid, getpid());
+	if (initialize(shared, self))
+		return;
+	atomic_store(&self->stage, STAGE_WORKING);
+	while (ran < most && !atomic_load_explicit(&self->leave, memory_order_relaxed)) {
+		struct task *task = claim(shared, w, &view);
 
-		if (!task) {
-			atomic_store_explicit(&shared->worker[w].current, 0, memory_order_relaxed);
-			if (atomic_load(&shared->closing) && !anything(shared))
-				return;
-			idle(shared, w);
+		if (task) {
+			run(shared, w, task, ++ran, more(shared, &view), pool, notify_fd);
 			continue;
 		}
-		if (anything(shared))
-			cvy_wake_worker(shared);
-		run(shared, w, task, state);
-		if (__atomic_load_n(&shared->notify, __ATOMIC_RELAXED)) {
-			if (pool)
-				cvy_call_back(pool);
-			else if (write(notify_fd, &one, sizeof one) < 0)
-				continue; /* it is full of kicks already */
-		}
+		atomic_store_explicit(&self->current, 0, memory_order_relaxed);
+		if (atomic_load(&shared->closing) && (view.damaged || !cvy_anything(shared)))
+			break;
+		if (__builtin_expect(view.damaged, 0)) /* it may be mended by a submit */
+			cvy_futex_wait(&self->wake, atomic_load(&self->wake),
+			               cvy_now() + 50 * CVY_MS);
+		else
+			idle(shared, w, !pool, &pace);
 	}
+	leave(shared, self, notify_fd);
 }
 
 int cvy_worker_process(const void *arg, size_t len)
 {
 	const struct worker_arg *in = arg;
-	struct shared *shared = len == sizeof *in ? cvy_at(in->shared, sizeof *shared) : NULL;
+	struct shared *shared =
+		len == sizeof *in ? cvy_region_at(in->shared, SHARED_BYTES(WORKERS_MAX)) : NULL;
 
-	if (!shared || in->index >= shared->workers || cvy_passed_count < 1)
+	if (!shared || in->index >= WORKERS_MAX || cvy_passed_count < 1)
 		return 127;
+	cvy_crash_watch(&shared->worker[in->index]);
+	cvy_guest_at(shared, in->index, cvy_passed_fds[0]);
 	cvy_worker_loop(shared, in->index, NULL, cvy_passed_fds[0]);
-	return 0;
+	return cvy_stage(&shared->worker[in->index]) == STAGE_REFUSED;
 }

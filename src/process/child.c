@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs in a child before and after its function. */
 #include "process/internal.h"
+#include "base/notify.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -50,39 +51,48 @@ static const void *argument(const struct cvy_proc *proc)
 	return copy;
 }
 
-/* The path of the function's module, which lies behind the argument; NULL for none. */
-static const char *module_path(const struct cvy_proc *proc)
+/*
+ * The path of the function's module, which lies behind an argument in a region;
+ * behind it, in *room bytes, what options change. NULL for neither.
+ */
+static const char *module_path(const struct cvy_proc *proc, const char **settings, size_t *room)
 {
-	uint64_t bytes = proc->arg ? cvy_region_bytes(proc->arg) : 0, room;
+	uint64_t bytes = proc->arg ? cvy_region_bytes(proc->arg) : 0, most;
 	const char *path;
+	size_t len;
 
 	if (bytes <= proc->arg_len)
 		return NULL;
-	room = bytes - proc->arg_len;
-	path = cvy_at(proc->arg + proc->arg_len, room);
-	return path && *path && strnlen(path, room) < room ? path : NULL;
+	most = bytes - proc->arg_len;
+	path = cvy_at(proc->arg + proc->arg_len, most);
+	len = path ? strnlen(path, most) : most;
+	if (len == most)
+		return NULL;
+	*settings = path + len + 1;
+	*room = most - len - 1;
+	return path;
 }
 
-/* The function in this process, whose module its starter may have loaded late. */
-static covey_function *find_function(const struct cvy_proc *proc)
+covey_function *cvy_find_function(covey_fn value, const char *path)
 {
-	covey_function *fn = covey_fn_pointer(proc->fn);
-	const char *path;
+	covey_function *fn = covey_fn_pointer(value);
 
-	if (fn || covey_errcode() != -ENOENT || !(path = module_path(proc)))
+	if (fn || covey_errcode() != -ENOENT || !path || !*path)
 		return fn;
 	if (!dlopen(path, RTLD_NOW | RTLD_GLOBAL)) {
 		cvy_fail(ENOENT, "function: its module is not loaded in this process: %s",
 		         dlerror());
 		return NULL;
 	}
-	return covey_fn_pointer(proc->fn);
+	return covey_fn_pointer(value);
 }
 
 void cvy_child_run(uint32_t slot, uint32_t generation, int report_fd, covey_process_fn *fn)
 {
 	struct cvy_proc *proc = cvy_proc(slot);
 	struct report ready = {0};
+	const char *path, *settings = "";
+	size_t room = 0;
 	const void *arg;
 	int rc;
 
@@ -93,12 +103,15 @@ void cvy_child_run(uint32_t slot, uint32_t generation, int report_fd, covey_proc
 	cvy_self_set(slot);
 	if (proc->name[0])
 		prctl(PR_SET_NAME, proc->name);
+	if (cvy_robust_check() < 0)
+		give_up(proc, report_fd, cvy_fail_in("process '%s': ", proc->name));
 	arg = argument(proc);
 	if (!arg)
 		give_up(proc, report_fd,
 		        cvy_fail(EBADMSG, "process '%s': its argument is damaged", proc->name));
+	path = module_path(proc, &settings, &room);
 	if (!fn)
-		fn = (covey_process_fn *)find_function(proc);
+		fn = (covey_process_fn *)cvy_find_function(proc->fn, path);
 	if (!fn)
 		give_up(proc, report_fd, cvy_fail_in("process '%s': ", proc->name));
 	if (proc->daemon) {
@@ -106,6 +119,9 @@ void cvy_child_run(uint32_t slot, uint32_t generation, int report_fd, covey_proc
 		if (rc < 0)
 			give_up(proc, report_fd, rc);
 	}
+	cvy_fds_none();
+	if (cvy_settings_apply(settings, room, &report_fd) < 0)
+		give_up(proc, report_fd, cvy_fail_in("process '%s': ", proc->name));
 	on_exit(on_plain_exit, proc);
 	if (report_fd >= 0) {
 		cvy_send_fds(report_fd, &ready, sizeof ready, NULL, 0);

@@ -26,8 +26,20 @@ void cvy_exit_install(void)
 	atomic_store(&installed_in, cvy_incarnation());
 }
 
+static void (*_Atomic at_end)(void);
+
+void cvy_at_process_end(void (*fn)(void))
+{
+	atomic_store(&at_end, fn);
+	cvy_exit_install();
+}
+
 void cvy_process_end(void)
 {
+	void (*fn)(void) = atomic_load(&at_end);
+
+	if (fn)
+		fn();
 	cvy_children_end();
 	cvy_forkserver_close();
 }

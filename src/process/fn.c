@@ -72,6 +72,23 @@ static bool executable_at(const struct dl_phdr_info *info, uintptr_t address, st
 	return false;
 }
 
+#define OFFSET_BITS 40
+#define OFFSET(fn) ((fn).offset & ((UINT64_C(1) << OFFSET_BITS) - 1))
+
+/* With the check in it: a value that was damaged on its way leads to no other code. */
+static covey_fn sealed(uint64_t module, uint64_t offset)
+{
+	uint64_t sum =
+		(module ^ offset * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+
+	return (covey_fn){module, offset | sum >> OFFSET_BITS << OFFSET_BITS};
+}
+
+static bool is_whole(covey_fn fn)
+{
+	return sealed(fn.module, OFFSET(fn)).offset == fn.offset;
+}
+
 static int by_address(struct dl_phdr_info *info, size_t size, void *context)
 {
 	struct search *s = context;
@@ -92,7 +109,7 @@ static int by_value(struct dl_phdr_info *info, size_t size, void *context)
 	if (build_id(info) != s->fn.module)
 		return 0;
 	s->module_found = true;
-	s->address = info->dlpi_addr + s->fn.offset;
+	s->address = info->dlpi_addr + OFFSET(s->fn);
 	s->found = executable_at(info, s->address, s);
 	return 1;
 }
@@ -127,7 +144,7 @@ int covey_fn_make_(covey_fn *fn, covey_function *function)
 	if (!fn || !function)
 		return cvy_fail(EINVAL, "function: none was given");
 	if (__builtin_expect(s.address - program.text < program.length && program.id, 1)) {
-		*fn = (covey_fn){program.id, s.address - program.base};
+		*fn = sealed(program.id, s.address - program.base);
 		return 0;
 	}
 	dl_iterate_phdr(by_address, &s);
@@ -142,7 +159,7 @@ int covey_fn_make_(covey_fn *fn, covey_function *function)
 		                "function: the module of %p has no build-id, so it cannot "
 		                "travel (link with -Wl,--build-id)",
 		                (void *)s.address);
-	*fn = (covey_fn){s.id, s.address - s.base};
+	*fn = sealed(s.id, s.address - s.base);
 	return 0;
 }
 
@@ -157,20 +174,23 @@ covey_function *covey_fn_pointer(covey_fn fn)
 	struct search s = {.fn = fn};
 
 	pthread_once(&program_once, find_program);
-	if (__builtin_expect(fn.module == program.id && fn.module != 0 &&
-	                             program.base + fn.offset - program.text < program.length,
+	if (__builtin_expect(fn.module == program.id && fn.module != 0 && is_whole(fn) &&
+	                             program.base + OFFSET(fn) - program.text < program.length,
 	                     1))
-		return (covey_function *)(program.base + fn.offset);
+		return (covey_function *)(program.base + OFFSET(fn));
 	if (!fn.module) {
 		cvy_fail(EINVAL, "function: the value is all zero: it is no function");
 		return NULL;
 	}
 	dl_iterate_phdr(by_value, &s);
-	if (s.found)
+	if (s.found && is_whole(fn))
 		return (covey_function *)s.address;
-	if (s.module_found)
+	if (s.found)
+		cvy_fail(EINVAL, "function: the value %016llx of module %016llx is damaged",
+		         (unsigned long long)fn.offset, (unsigned long long)fn.module);
+	else if (s.module_found)
 		cvy_fail(EINVAL, "function: its module %016llx has no code at offset %llu",
-		         (unsigned long long)fn.module, (unsigned long long)fn.offset);
+		         (unsigned long long)fn.module, (unsigned long long)OFFSET(fn));
 	else
 		cvy_fail(ENOENT,
 		         "function: its module (build-id %016llx) is not loaded in this "

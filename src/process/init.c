@@ -2,8 +2,13 @@
 /* covey_init, the program's start method, the threads that are covey's own, and forked children. */
 #include "process/internal.h"
 
+#include <time.h>
+
 static _Atomic int program_method; /* COVEY_METHOD_DEFAULT: by the number of threads */
 static _Atomic int own_threads;
+static _Atomic int64_t own_ended; /* when the last of them did */
+
+#define LINGER (50 * CVY_MS)
 
 /* A forked child has one thread, and none of what its parent started. */
 static void in_forked_child(void)
@@ -12,6 +17,7 @@ static void in_forked_child(void)
 	cvy_children_forked();
 	cvy_forkserver_forked();
 	cvy_nurseries_forked();
+	cvy_preload_forked();
 }
 
 static void install(void)
@@ -30,14 +36,28 @@ void cvy_own_thread(int delta)
 {
 	cvy_process_hook();
 	atomic_fetch_add(&own_threads, delta);
+	if (delta < 0)
+		atomic_store(&own_ended, cvy_now());
+}
+
+static int count_threads(void)
+{
+	/* The thread sanitizer has threads of its own, two in a forked child; idle when we fork. */
+	int n = cvy_thread_count() - atomic_load(&own_threads) - 2 * CVY_THREAD_SANITIZER;
+
+	return n < 1 ? 1 : n;
 }
 
 int cvy_program_threads(void)
 {
-	/* The thread sanitizer has a thread of its own, idle when we fork. */
-	int n = cvy_thread_count() - atomic_load(&own_threads) - CVY_THREAD_SANITIZER;
+	int n = count_threads();
 
-	return n < 1 ? 1 : n;
+	/* One of ours that was joined a moment ago may still be counted by the kernel. */
+	while (n > 1 && cvy_now() - atomic_load(&own_ended) < LINGER) {
+		nanosleep(&(struct timespec){.tv_nsec = CVY_MS / 5}, NULL);
+		n = count_threads();
+	}
+	return n;
 }
 
 int covey_init(int argc, char **argv)

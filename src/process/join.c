@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,7 +38,7 @@ static void settle(struct covey_process *p)
 	if (status == -1) {
 		status = SIGKILL; /* nobody lives who could know better */
 		cvy_log(COVEY_LOG_WARN,
-		        "process '%s' (pid %d) ended, but who could tell how died "
+		        "process '%s' (pid %d) ended, how is unknown, as who could tell died "
 		        "too: reported as killed",
 		        p->name, (int)p->pid);
 	}
@@ -149,6 +148,11 @@ int covey_process_signal(covey_process *p, int signal)
 	                covey_strerror(rc));
 }
 
+int covey_process_interrupt(covey_process *p)
+{
+	return covey_process_signal(p, SIGINT);
+}
+
 int covey_process_terminate(covey_process *p)
 {
 	return covey_process_signal(p, SIGTERM);
@@ -255,62 +259,23 @@ void cvy_children_end(void)
 	}
 	while ((p = hold_running(true))) {
 		if (covey_process_join(p, cvy_poll_ms(deadline)) < 0) {
-			covey_process_kill(p);
+			if (covey_process_kill(p) < 0) {
+				let_go(p);
+				break; /* it sees that we have ended */
+			}
 			covey_process_join(p, COVEY_FOREVER);
 		}
 		let_go(p);
 	}
 }
 
-/* ---- infos */
-
-static void describe(struct cvy_proc *proc, covey_process_info *info)
+int covey_active_children_v(covey_process_info *infos, int cap, size_t size)
 {
-	*info = (covey_process_info){.pid = atomic_load(&proc->pid),
-	                             .method = (covey_method)proc->method,
-	                             .daemon = proc->daemon};
-	memcpy(info->name, proc->name, sizeof info->name);
-	info->name[COVEY_NAME_MAX] = 0;
-}
-
-int covey_current_process(covey_process_info *info)
-{
-	int rc = cvy_family();
+	int n = 0, rc = cvy_check_infos(infos, cap);
+	covey_process_info info;
 
 	if (rc < 0)
 		return rc;
-	if (!info || !cvy_self())
-		return cvy_fail(EINVAL, "process: no place for the answer was given");
-	describe(cvy_proc(cvy_self()), info);
-	return 0;
-}
-
-int covey_parent_process(covey_process_info *info)
-{
-	struct cvy_proc *self, *parent;
-	int rc = cvy_family();
-
-	if (rc < 0)
-		return rc;
-	self = cvy_proc(cvy_self());
-	parent = self ? cvy_proc(self->parent) : NULL;
-	if (!info)
-		return cvy_fail(EINVAL, "process: no place for the answer was given");
-	if (!parent || parent->generation != self->parent_generation)
-		return cvy_fail(ENOENT,
-		                "process '%s': it is the root of its family, or its parent "
-		                "has ended",
-		                self ? self->name : "");
-	describe(parent, info);
-	return 0;
-}
-
-int covey_active_children(covey_process_info *infos, int cap)
-{
-	int n = 0;
-
-	if (cap < 0 || (cap && !infos))
-		return cvy_fail(EINVAL, "process: no place for the answers was given");
 	if (!cvy_family_exists())
 		return 0;
 	pthread_mutex_lock(&list_lock);
@@ -318,8 +283,9 @@ int covey_active_children(covey_process_info *infos, int cap)
 		if (ended(p))
 			continue;
 		if (n < cap) {
-			describe(cvy_proc(p->slot), &infos[n]);
-			infos[n].pid = p->pid;
+			cvy_describe(cvy_proc(p->slot), &info);
+			info.pid = p->pid;
+			cvy_answer_nth(infos, n, &info, size);
 		}
 		n++;
 	}

@@ -47,10 +47,11 @@ int cvy_receive_fds(int sock, void *data, size_t len, int *fds, int *nfds)
 	ssize_t n;
 
 	*nfds = 0;
+	/* One that ended without having read all resets; what it said before is still there. */
 	do
 		n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n == 0)
 		return -EPIPE;
 	if (n < 0)
 		return -errno;

@@ -72,66 +72,6 @@ static int fork_nursery(const int ends[2], pid_t *pid)
 	return 0;
 }
 
-/* Fills in pid, pidfd and sock of a nursery that has none. */
-static int open_nursery(struct cvy_nursery *n)
-{
-	int ends[2], rc;
-	pid_t pid;
-
-	if (!cvy_self())
-		return covey_errcode();
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return cvy_fail(errno, "nursery: a socket: %s", covey_strerror(errno));
-	rc = n->method == COVEY_FORK
-	             ? fork_nursery(ends, &pid)
-	             : cvy_spawn_image(ROLE_NURSERY, cvy_self(), ends[1], -1, "nursery", &pid);
-	close(ends[1]);
-	if (rc == 0) {
-		rc = cvy_child_pidfd(pid);
-		if (rc >= 0) {
-			n->pid = pid;
-			n->pidfd = rc;
-			n->sock = ends[0];
-			n->serial = atomic_fetch_add(&serials, 1) + 1;
-			n->broken = false;
-			return 0;
-		}
-		cvy_child_discard(pid);
-		cvy_fail(-rc, "nursery: its pidfd: %s", covey_strerror(rc));
-	}
-	close(ends[0]);
-	return rc;
-}
-
-int cvy_nursery_open(struct cvy_nursery **out, covey_method method)
-{
-	struct cvy_nursery *n;
-	int rc = cvy_family();
-
-	if (rc < 0)
-		return rc;
-	cvy_process_hook();
-	n = calloc(1, sizeof *n);
-	if (!n)
-		return cvy_fail(ENOMEM, "nursery: no memory");
-	n->incarnation = cvy_incarnation();
-	n->method = method;
-	n->sock = n->pidfd = -1;
-	pthread_mutex_init(&n->lock, NULL);
-	rc = open_nursery(n);
-	if (rc < 0) {
-		pthread_mutex_destroy(&n->lock);
-		free(n);
-		return rc;
-	}
-	pthread_mutex_lock(&list_lock);
-	n->next = list;
-	list = n;
-	pthread_mutex_unlock(&list_lock);
-	*out = n;
-	return 0;
-}
-
 /* Reaps a nursery that has ended, or has been killed or told to end. */
 static void bury(struct cvy_nursery *n)
 {
@@ -153,6 +93,88 @@ static void bury(struct cvy_nursery *n)
 	close(pidfd);
 }
 
+/* Starts one of a fresh image at the second end. 1: it preloads first. -errno in words. */
+static int spawn_nursery(const int ends[2], pid_t *pid)
+{
+	int preloads = cvy_preload_send(ends[0]), rc;
+
+	if (preloads < 0)
+		return preloads;
+	rc = cvy_spawn_image(preloads ? ROLE_PRELOADING : ROLE_NURSERY, cvy_self(), ends[1], -1,
+	                     "nursery", pid);
+	return rc < 0 ? rc : preloads;
+}
+
+/* Fills in pid, pidfd and sock of a nursery that has none. */
+static int open_nursery(struct cvy_nursery *n)
+{
+	int ends[2], place, rc, preloads;
+	pid_t pid;
+
+	if (!cvy_self())
+		return covey_errcode();
+	place = cvy_pidfd_place();
+	if (place < 0)
+		return cvy_fail(-place, "nursery: its pidfd: %s", covey_strerror(place));
+	close(place); /* the socket that the nursery gets is closed before the pidfd is opened */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return cvy_fail(errno, "nursery: a socket: %s", covey_strerror(errno));
+	rc = preloads =
+		n->method == COVEY_FORK ? fork_nursery(ends, &pid) : spawn_nursery(ends, &pid);
+	close(ends[1]);
+	if (rc < 0) {
+		close(ends[0]);
+		return rc;
+	}
+	rc = cvy_child_pidfd(pid);
+	if (rc < 0) {
+		close(ends[0]);
+		cvy_child_discard(pid);
+		return cvy_fail(-rc, "nursery: its pidfd: %s", covey_strerror(rc));
+	}
+	n->pid = pid;
+	n->pidfd = rc;
+	n->sock = ends[0];
+	n->serial = atomic_fetch_add(&serials, 1) + 1;
+	n->broken = false;
+	rc = preloads ? cvy_preload_await(n->sock, n->pidfd) : 0;
+	if (rc < 0)
+		bury(n);
+	return rc;
+}
+
+int cvy_nursery_open(struct cvy_nursery **out, covey_method method)
+{
+	struct cvy_nursery *n;
+	int rc = cvy_family();
+
+	if (rc < 0)
+		return rc;
+	cvy_process_hook();
+	n = calloc(1, sizeof *n);
+	if (!n)
+		return cvy_fail(ENOMEM, "nursery: no memory");
+	n->incarnation = cvy_incarnation();
+	/* The sanitizer's allocator is not safe where one thread forks while another allocates. */
+	if (CVY_ADDRESS_SANITIZER && cvy_thread_count() > 1 && cvy_can_spawn())
+		method = COVEY_FORKSERVER;
+	n->method = method;
+	n->sock = n->pidfd = -1;
+	pthread_mutex_init(&n->lock, NULL);
+	rc = open_nursery(n);
+	if (rc < 0) {
+		pthread_mutex_destroy(&n->lock);
+		free(n);
+		return rc;
+	}
+	pthread_mutex_lock(&list_lock);
+	n->next = list;
+	list = n;
+	pthread_mutex_unlock(&list_lock);
+	*out = n;
+	return 0;
+}
+
 int cvy_nursery_restart(struct cvy_nursery *n)
 {
 	int rc;
@@ -170,6 +192,11 @@ int cvy_nursery_restart(struct cvy_nursery *n)
 bool cvy_nursery_dead(const struct cvy_nursery *n)
 {
 	return n->pidfd < 0 || n->broken || cvy_pidfd_ended(n->pidfd);
+}
+
+pid_t cvy_nursery_pid(const struct cvy_nursery *n)
+{
+	return n->pid;
 }
 
 uint64_t cvy_nursery_serial(const struct cvy_nursery *n)

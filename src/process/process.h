@@ -9,6 +9,12 @@
 
 #include "arena/arena.h"
 
+/*
+ * Has this process call fn when it ends by its own will, before its children are ended. There
+ * is one such function, which finds nothing to do in a forked child.
+ */
+void cvy_at_process_end(void (*fn)(void));
+
 /* Whether covey_init has run in this program. */
 bool cvy_can_spawn(void);
 

@@ -32,6 +32,18 @@ int cvy_child_pidfd(pid_t pid)
 	return ended < 0 ? -errno : ended;
 }
 
+int cvy_pidfd_place(void)
+{
+	int fd = cvy_pidfd_open(getpid()), rc;
+	siginfo_t info;
+
+	if (fd < 0 || waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0 || errno == ECHILD)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
 void cvy_child_discard(pid_t pid)
 {
 	siginfo_t info;
@@ -77,7 +89,7 @@ int cvy_proc_reap_within(uint32_t slot, int pidfd, int64_t patience)
 		if (code >= 0)
 			return (code & 0xff) << 8;
 		if (cvy_now() >= deadline)
-			return -1;
+			return cvy_pidfd_status(pidfd, atomic_load(&proc->pid));
 		cvy_futex_wait(&proc->state, state, cvy_now() + 20 * CVY_MS);
 	}
 }

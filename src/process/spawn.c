@@ -223,7 +223,9 @@ void cvy_spawned_image(void)
 	cvy_program_method_set((covey_method)method);
 	if (passed >= 0 && fcntl(passed, F_SETFD, FD_CLOEXEC) == 0)
 		cvy_passed_fds[cvy_passed_count++] = passed;
-	if (role == ROLE_NURSERY)
+	if (role == ROLE_PRELOADING)
+		cvy_preload_run(fd);
+	if (role != ROLE_CHILD)
 		cvy_nursery_serve(fd, slot);
 	cvy_child_run(slot, generation, fd, NULL);
 }
@@ -231,13 +233,17 @@ void cvy_spawned_image(void)
 int cvy_spawn_process(uint32_t slot, int fd, pid_t *pid)
 {
 	struct cvy_proc *proc = cvy_proc(slot);
-	int rc = cvy_spawn_image(ROLE_CHILD, slot, -1, fd, proc->name, pid), pidfd;
+	int pidfd = cvy_pidfd_place(), rc;
 
-	if (rc < 0)
-		return rc;
-	pidfd = cvy_child_pidfd(*pid);
-	if (pidfd >= 0)
-		return pidfd;
-	cvy_child_discard(*pid);
+	if (pidfd >= 0) {
+		rc = cvy_spawn_image(ROLE_CHILD, slot, -1, fd, proc->name, pid);
+		close(pidfd);
+		if (rc < 0)
+			return rc;
+		pidfd = cvy_child_pidfd(*pid);
+		if (pidfd >= 0)
+			return pidfd;
+		cvy_child_discard(*pid);
+	}
 	return cvy_fail(-pidfd, "process '%s': its pidfd: %s", proc->name, covey_strerror(pidfd));
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +57,16 @@ static int ask_forkserver(struct covey_process *p, int report_fd)
 	return 0;
 }
 
+int cvy_forkserver_runs(void)
+{
+	int pid;
+
+	pthread_mutex_lock(&server_lock);
+	pid = server && !cvy_nursery_dead(server) ? cvy_nursery_pid(server) : 0;
+	pthread_mutex_unlock(&server_lock);
+	return pid;
+}
+
 bool cvy_forkserver_lives(uint64_t serial)
 {
 	bool lives;
@@ -70,6 +79,11 @@ bool cvy_forkserver_lives(uint64_t serial)
 	return lives;
 }
 
+static int no_pidfd(const struct covey_process *p, int error)
+{
+	return cvy_fail(-error, "process '%s': its pidfd: %s", p->name, covey_strerror(error));
+}
+
 /* The pidfd of a child that this process has made. */
 static int adopt(struct covey_process *p)
 {
@@ -77,18 +91,15 @@ static int adopt(struct covey_process *p)
 	if (p->pidfd >= 0)
 		return 0;
 	cvy_child_discard(p->pid);
-	return cvy_fail(-p->pidfd, "process '%s': its pidfd: %s", p->name,
-	                covey_strerror(p->pidfd));
+	return no_pidfd(p, p->pidfd);
 }
 
 static int fork_child(struct covey_process *p, const int ends[2], covey_process_fn *fn)
 {
-	/* The place of its pidfd, made sure of before anything of the child runs. */
-	int place = eventfd(0, EFD_CLOEXEC), rc = 0;
+	int place = cvy_pidfd_place(), rc = 0;
 
 	if (place < 0)
-		return cvy_fail(errno, "process '%s': its pidfd: %s", p->name,
-		                covey_strerror(errno));
+		return no_pidfd(p, place);
 	fflush(NULL); /* else the child would print what is buffered again */
 	p->pid = fork();
 	if (p->pid < 0)
@@ -99,6 +110,17 @@ static int fork_child(struct covey_process *p, const int ends[2], covey_process_
 			close(ends[0]);
 		cvy_child_run(p->slot, p->generation, ends[1], fn);
 	}
+	return rc < 0 ? rc : adopt(p);
+}
+
+static int spawn_child(struct covey_process *p, const int ends[2])
+{
+	int place = cvy_pidfd_place(), rc;
+
+	if (place < 0)
+		return no_pidfd(p, place);
+	rc = cvy_spawn_image(ROLE_CHILD, p->slot, ends[1], -1, p->name, &p->pid);
+	close(place);
 	return rc < 0 ? rc : adopt(p);
 }
 
@@ -156,25 +178,30 @@ static int await_report(struct covey_process *p, covey_method method, int fd)
 }
 
 /* One try. -EINPROGRESS: the forkserver died before anything ran. */
-static int try_start(struct covey_process *p, covey_method method, covey_process_fn *fn)
+static int try_start(struct covey_process *p, covey_method method, covey_process_fn *fn,
+                     const struct handed *handed)
 {
-	int ends[2] = {-1, -1}, rc;
+	int ends[2] = {-1, -1}, rc = 0;
 
-	/* A fork cannot fail on its way, but for the thread that watches a daemon's parent. */
-	if ((method != COVEY_FORK || p->daemon) &&
+	if ((method != COVEY_FORK || p->reports) &&
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return cvy_fail(errno, "process '%s': a socket: %s", p->name,
 		                covey_strerror(errno));
-	if (method == COVEY_FORK)
+	if (handed->count)
+		rc = cvy_fds_send(handed, ends[0]);
+	if (rc < 0)
+		cvy_fail_in("process '%s': ", p->name);
+	else if (method == COVEY_FORK)
 		rc = fork_child(p, ends, fn);
 	else if (method == COVEY_SPAWN)
-		rc = cvy_spawn_image(ROLE_CHILD, p->slot, ends[1], -1, p->name, &p->pid);
+		rc = spawn_child(p, ends);
 	else
 		rc = ask_forkserver(p, ends[1]);
+	if (rc == -EPIPE &&
+	    method == COVEY_FORKSERVER) /* the server; a child's death comes later */
+		rc = -EINPROGRESS;
 	if (ends[1] >= 0)
 		close(ends[1]);
-	if (rc == 0 && method == COVEY_SPAWN)
-		rc = adopt(p);
 	if (rc == 0 && ends[0] >= 0)
 		rc = await_report(p, method, ends[0]);
 	if (ends[0] >= 0)
@@ -182,12 +209,13 @@ static int try_start(struct covey_process *p, covey_method method, covey_process
 	return rc;
 }
 
-static int start(struct covey_process *p, covey_method method, covey_process_fn *fn)
+static int start(struct covey_process *p, covey_method method, covey_process_fn *fn,
+                 const struct handed *handed)
 {
 	for (int i = 0; i < TRIES; i++) {
-		int rc = try_start(p, method, fn);
+		int rc = try_start(p, method, fn, handed);
 
-		if (rc != -EINPROGRESS && (rc != -EPIPE || method != COVEY_FORKSERVER))
+		if (rc != -EINPROGRESS)
 			return rc;
 	}
 	return cvy_fail(EPIPE, "process '%s': the forkserver died %d times in a row", p->name,
@@ -196,11 +224,8 @@ static int start(struct covey_process *p, covey_method method, covey_process_fn 
 
 /* ---- the argument */
 
-/*
- * Where the module of a function was loaded from, in full: "" for none. What
- * the dynamic linker tells may be relative to a folder that was left since.
- */
-static void module_path(char *path, size_t cap, covey_process_fn *fn)
+/* What the dynamic linker tells may be relative to a folder that was left since. */
+void cvy_module_path(char *path, size_t cap, covey_process_fn *fn, covey_fn value)
 {
 	uintptr_t address = (uintptr_t)fn, low, high;
 	char line[PATH_MAX + 128];
@@ -209,6 +234,8 @@ static void module_path(char *path, size_t cap, covey_process_fn *fn)
 	int at;
 
 	path[0] = 0;
+	if (cvy_fn_is_program(value))
+		return;
 	if (!dladdr((void *)fn, &info) || !info.dli_fname || !strchr(info.dli_fname, '/'))
 		return;
 	snprintf(path, cap, "%s", info.dli_fname);
@@ -229,36 +256,55 @@ static void module_path(char *path, size_t cap, covey_process_fn *fn)
 
 /*
  * Puts the argument into the slot, or into a region with, behind it, the path of
- * the module that the function comes from, should the child not have it loaded.
+ * the module that the function comes from, should the child not have it loaded,
+ * and what options change.
  */
-static int fill_argument(struct cvy_proc *proc, covey_process_fn *fn, const void *arg, size_t len,
-                         covey_method method)
+static int place_argument(struct cvy_proc *proc, const char *path, const void *arg, size_t len,
+                          const char *settings, size_t settings_len)
 {
-	char path[PATH_MAX] = "";
+	size_t path_len = strlen(path) + 1;
 	unsigned char *to;
+	int rc;
+
+	proc->arg_len = len;
+	if (len <= sizeof proc->inline_arg && !path[0] && settings_len <= 1) {
+		if (len)
+			memcpy(proc->inline_arg, arg, len);
+		return 0;
+	}
+	rc = cvy_region_alloc(&proc->arg, (uint64_t)len + path_len + settings_len);
+	if (rc < 0)
+		return cvy_fail_in("process '%s': its argument of %zu bytes: ", proc->name, len);
+	to = cvy_at(proc->arg, len + path_len + settings_len);
+	if (!to)
+		return cvy_fail(EBADMSG, "process '%s': the arena is damaged", proc->name);
+	if (len)
+		memcpy(to, arg, len);
+	memcpy(to + len, path, path_len);
+	memcpy(to + len + path_len, settings, settings_len);
+	return 0;
+}
+
+static int fill_argument(struct cvy_proc *proc, covey_process_fn *fn, const void *arg, size_t len,
+                         const covey_process_opts *opts, const struct handed *handed)
+{
+	char path[PATH_MAX] = "", *settings = NULL;
+	size_t settings_len = 0;
 	int rc;
 
 	if (len > PTRDIFF_MAX)
 		return cvy_fail(EINVAL, "process '%s': an argument of %zu bytes is none",
 		                proc->name, len);
-	if (method != COVEY_FORK && !cvy_fn_is_program(proc->fn))
-		module_path(path, sizeof path, fn);
-	proc->arg_len = len;
-	if (len <= sizeof proc->inline_arg && !path[0]) {
-		if (len)
-			memcpy(proc->inline_arg, arg, len);
-		return 0;
-	}
-	rc = cvy_region_alloc(&proc->arg, (uint64_t)len + strlen(path) + 1);
+	if (proc->method != COVEY_FORK)
+		cvy_module_path(path, sizeof path, fn, proc->fn);
+	if (!cvy_settings_given(opts))
+		return place_argument(proc, path, arg, len, "", 1);
+	rc = cvy_settings_pack(opts, handed, &settings, &settings_len);
 	if (rc < 0)
-		return cvy_fail_in("process '%s': its argument of %zu bytes: ", proc->name, len);
-	to = cvy_at(proc->arg, len + strlen(path) + 1);
-	if (!to)
-		return cvy_fail(EBADMSG, "process '%s': the arena is damaged", proc->name);
-	if (len)
-		memcpy(to, arg, len);
-	memcpy(to + len, path, strlen(path) + 1);
-	return 0;
+		return cvy_fail_in("process '%s': ", proc->name);
+	rc = place_argument(proc, path, arg, len, settings, settings_len);
+	free(settings);
+	return rc;
 }
 
 /* ---- the call */
@@ -274,7 +320,7 @@ static void discard(struct covey_process *p)
 }
 
 static int prepare(struct covey_process *p, const covey_process_opts *opts, covey_method method,
-                   covey_process_fn *fn, const void *arg, size_t len)
+                   covey_process_fn *fn, const void *arg, size_t len, struct handed *handed)
 {
 	static _Atomic unsigned numbers;
 	char name[COVEY_NAME_MAX + 1];
@@ -295,10 +341,14 @@ static int prepare(struct covey_process *p, const covey_process_opts *opts, cove
 	memcpy(p->name, proc->name, sizeof p->name);
 	p->generation = proc->generation;
 	p->daemon = opts->daemon != 0;
+	/* The thread that watches a daemon's parent may fail there, too. */
+	p->reports = p->daemon || cvy_settings_given(opts);
 	proc->fn = value;
 	proc->method = (uint8_t)method;
 	proc->daemon = p->daemon;
-	return fill_argument(proc, fn, arg, len, method);
+	if (cvy_fds_open(handed, opts) < 0)
+		return cvy_fail_in("process '%s': ", p->name);
+	return fill_argument(proc, fn, arg, len, opts, handed);
 }
 
 /* The method of a call; -errno in words where it is not to be had. */
@@ -322,6 +372,7 @@ static int choose_method(const covey_process_opts *opts)
 int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void *arg, size_t len,
                           const covey_process_opts *given, size_t size)
 {
+	struct handed handed = {.count = 0};
 	covey_process_opts opts;
 	struct covey_process *p;
 	int rc = cvy_options(&opts, sizeof opts, given, size, "process"), method;
@@ -343,9 +394,10 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 	p->pidfd = -1;
 	atomic_store(&p->status, -1);
 	cvy_exit_install(); /* first: the child may call exit, too */
-	rc = prepare(p, &opts, (covey_method)method, fn, arg, len);
+	rc = prepare(p, &opts, (covey_method)method, fn, arg, len, &handed);
 	if (rc == 0)
-		rc = start(p, (covey_method)method, fn);
+		rc = start(p, (covey_method)method, fn, &handed);
+	cvy_fds_close(&handed);
 	if (rc < 0) {
 		discard(p);
 		return rc;

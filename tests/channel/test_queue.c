@@ -68,6 +68,29 @@ static void messages_of_any_size_come_whole_and_in_order(void **state)
 	free(buf);
 }
 
+static void messages_come_into_memory_of_their_own(void **state)
+{
+	static const size_t sizes[] = {0, 1, 32, 33, 5000, 9 << 20};
+	unsigned char *data, *buf = malloc(9 << 20);
+	covey_queue q = new_queue(NULL);
+
+	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		write_message(buf, sizes[i], i);
+		assert_int_equal(covey_queue_put(q, buf, sizes[i], 0), 0);
+		data = NULL;
+		assert_int_equal(covey_queue_get_alloc(q, (void **)&data, 0), sizes[i]);
+		assert_true(message_is(data, sizes[i], i));
+		assert_int_equal(data[sizes[i]], 0);
+		free(data);
+	}
+	data = buf;
+	assert_int_equal(covey_queue_get_alloc(q, (void **)&data, 0), -EAGAIN);
+	assert_ptr_equal(data, buf);
+	assert_int_equal(covey_queue_get_alloc(q, (void **)&data, 1), -ETIMEDOUT);
+	end_queue(q);
+	free(buf);
+}
+
 /* Puts and gets in every mixture that a seeded walk makes, against a plain array. */
 static void a_random_walk_keeps_every_message(void **state)
 {
@@ -598,6 +621,7 @@ static covey_method by_fork = COVEY_FORK, by_spawn = COVEY_SPAWN, by_server = CO
 
 static const struct harness_test tests[] = {
 	HARNESS_TEST(messages_of_any_size_come_whole_and_in_order),
+	HARNESS_TEST(messages_come_into_memory_of_their_own),
 	HARNESS_TEST(a_random_walk_keeps_every_message),
 	HARNESS_TEST(a_short_buffer_is_told_the_size_and_leaves_the_message),
 	HARNESS_TEST(limits_are_refused_in_words_and_lose_nothing),

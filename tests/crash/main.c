@@ -1,29 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * covey-crash [--stride N] [--list] [CASE...]: the sweep. Each case runs in a
- * family of its own, as many at a time as there are cores; a line each, a last
- * line of sums, and the same as JSON where --json says.
+ * covey-crash [--stride N] [--budget MS] [--takes] [--list] [CASE...]: the sweep. Each case
+ * runs in a family of its own, for about so many ms where a budget is given, as many at a time as
+ * there are cores; a line each, a last line of sums, and the same as JSON where --json says.
+ * With --takes, publishers take the notify word, as they must before Linux 6.2.
  */
 #include <errno.h>
-#include <poll.h>
+#include <execinfo.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cases.h"
-#include "channel/notify.h"
+#include "base/notify.h"
+
+#define CASES_MOST 1000
+#define JOBS_MOST 64
 
 struct job {
-	int fd;
 	pid_t pid;
-	const struct crash_case *c;
+	int number; /* of its case */
 };
 
-#define JOBS_MAX 64
+/* By the sweeper of each case; shared, so that it can be shown meanwhile. */
+static struct result *results;
+
+static struct {
+	struct job jobs[JOBS_MOST];
+	int running;
+	int next, shown, chosen;
+	long stride, budget_ms;
+	FILE *json;
+	struct result sum;
+	bool terminal;
+} all = {.stride = 1};
 
 /*
  * One core a case: a process that waits does not spin then, which would be
@@ -31,142 +48,198 @@ struct job {
  */
 static void pin(int n)
 {
-	cpu_set_t all, one;
+	cpu_set_t cpus, one;
 	int cpu = -1;
 
-	if (sched_getaffinity(0, sizeof all, &all) < 0)
+	if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)
 		return;
-	n %= CPU_COUNT(&all);
+	n %= CPU_COUNT(&cpus);
 	do
 		cpu++;
-	while (!CPU_ISSET(cpu, &all) || n-- > 0);
+	while (!CPU_ISSET(cpu, &cpus) || n-- > 0);
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	sched_setaffinity(0, sizeof one, &one);
 }
 
-static struct job start(const struct crash_case *c, long stride, int n)
+static void start(int number)
 {
-	struct job job = {.c = c};
-	int ends[2];
+	struct job *job = &all.jobs[all.running];
+	bool taken[JOBS_MOST] = {0};
+	int core = 0;
 
-	if (pipe(ends) < 0) {
-		perror("pipe");
-		exit(2);
-	}
+	for (int i = 0; i < all.running; i++)
+		taken[results[all.jobs[i].number].core] = true;
+	while (taken[core])
+		core++;
 	fflush(stdout);
-	job.pid = fork();
-	if (job.pid < 0) {
-		perror("fork");
+	results[number] = (struct result){.at = -1, .core = core};
+	job->number = number;
+	job->pid = fork();
+	if (job->pid < 0) {
+		perror("covey-crash: fork");
 		exit(2);
 	}
-	if (job.pid == 0) {
-		struct result result = {.at = -1};
-
-		close(ends[0]);
+	if (job->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		cvy_notify_slice = CVY_NEVER;
-		pin(n);
-		sweep(c, stride, &result);
-		_exit(write(ends[1], &result, sizeof result) != sizeof result);
+		pin(core);
+		sweep(crash_case(number), all.stride, all.budget_ms, &results[number]);
+		_exit(0);
 	}
-	close(ends[1]);
-	job.fd = ends[0];
-	return job;
+	all.running++;
 }
 
-static void report(FILE *json, const struct result *r, int first)
+static void as_json(const char *name, const struct result *r)
 {
-	printf("%-42s steps %6ld  kills %6ld  wedged %ld  torn %ld  leaked %ld  slowest %.1f ms\n",
-	       r->name, r->steps, r->kills, r->wedged, r->torn, r->leaked, r->slowest_ms);
+	fprintf(all.json,
+	        "%s\n    {\"case\": \"%s\", \"steps\": %ld, \"stride\": %ld, \"kills\": %ld, "
+	        "\"wedged\": %ld, \"torn\": %ld, \"leaked\": %ld, \"slowest_ms\": %.1f}",
+	        all.shown ? "," : "", name, r->steps, r->stride, r->kills, r->wedged, r->torn,
+	        r->leaked, r->slowest_ms);
+}
+
+static void report(int number)
+{
+	const char *name = crash_case(number)->name;
+	struct result *r = &results[number];
+
+	if (!r->swept && !r->why[0]) {
+		r->wedged++;
+		snprintf(r->why, sizeof r->why, "the sweeper itself ended");
+	}
+	if (all.terminal)
+		printf("\r\033[K");
+	printf("%-42s steps %6ld / %ld  kills %6ld  wedged %ld  torn %ld  leaked %ld  slowest %.1f "
+	       "ms\n",
+	       name, r->steps, r->stride, r->kills, r->wedged, r->torn, r->leaked, r->slowest_ms);
 	if (r->why[0])
 		printf("    first at instruction %ld: %s\n", r->at, r->why);
+	if (r->given_up)
+		printf("    given up after so many findings\n");
 	fflush(stdout);
-	if (json)
-		fprintf(json,
-		        "%s\n  {\"case\": \"%s\", \"steps\": %ld, \"kills\": %ld, \"wedged\": %ld, "
-		        "\"torn\": %ld, \"leaked\": %ld, \"slowest_ms\": %.1f}",
-		        first ? "" : ",", r->name, r->steps, r->kills, r->wedged, r->torn,
-		        r->leaked, r->slowest_ms);
+	if (all.json)
+		as_json(name, r);
+	all.shown++;
+	all.sum.kills += r->kills;
+	all.sum.wedged += r->wedged;
+	all.sum.torn += r->torn;
+	all.sum.leaked += r->leaked;
 }
 
-static int wanted(const struct crash_case *c, char **names, int n)
+static void show_progress(void)
+{
+	long kills = all.sum.kills;
+
+	for (int i = 0; i < all.running; i++)
+		kills += results[all.jobs[i].number].kills;
+	printf("\r\033[K%d of %d cases, %ld kill points:", all.shown, all.chosen, kills);
+	for (int i = 0; i < all.running && i < 2; i++)
+		printf(" %s%s", i ? "| " : "", crash_case(all.jobs[i].number)->name);
+	fflush(stdout);
+}
+
+/* Waits for the next case to end, showing how far all are. */
+static void await_one(void)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, all.terminal ? WNOHANG : 0)) == 0) {
+		show_progress();
+		usleep(200 * 1000);
+	}
+	for (int i = 0; i < all.running; i++)
+		if (all.jobs[i].pid == pid) {
+			report(all.jobs[i].number);
+			all.jobs[i] = all.jobs[--all.running];
+			return;
+		}
+}
+
+static bool wanted(const char *name, char **names, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (strstr(c->name, names[i]))
-			return 1;
+		if (strstr(name, names[i]))
+			return true;
 	return n == 0;
+}
+
+/* The options; the index of the first name. */
+static int read_options(int argc, char **argv)
+{
+	int at = 1;
+
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (strcmp(argv[at], "--list") == 0) {
+			for (int i = 0; crash_case(i); i++)
+				puts(crash_case(i)->name);
+			exit(0);
+		} else if (strcmp(argv[at], "--stride") == 0 && at + 1 < argc &&
+		           atol(argv[at + 1]) > 0) {
+			all.stride = atol(argv[++at]);
+		} else if (strcmp(argv[at], "--budget") == 0 && at + 1 < argc &&
+		           atol(argv[at + 1]) > 0) {
+			all.budget_ms = atol(argv[++at]);
+		} else if (strcmp(argv[at], "--takes") == 0) {
+			cvy_notify_takes = true;
+		} else if (strcmp(argv[at], "--json") == 0 && at + 1 < argc) {
+			all.json = fopen(argv[++at], "w");
+			if (!all.json) {
+				fprintf(stderr, "covey-crash: %s: %s\n", argv[at], strerror(errno));
+				exit(2);
+			}
+		} else {
+			fprintf(stderr, "usage: covey-crash [--list] [--stride N] [--budget MS] "
+			                "[--takes] [--json FILE] "
+			                "[CASE...]\n");
+			exit(2);
+		}
+	}
+	return at;
 }
 
 int main(int argc, char **argv)
 {
-	struct result sum = {0};
-	struct job jobs[JOBS_MAX];
-	unsigned running = 0;
-	int next = 0, shown = 0, at = 1;
-	long stride = 1;
-	FILE *json = NULL;
+	void *frame;
+	int at, jobs;
 
-	for (; at < argc && argv[at][0] == '-'; at++) {
-		if (strcmp(argv[at], "--list") == 0) {
-			for (int i = 0; i < crash_case_count; i++)
-				puts(crash_cases[i].name);
-			return 0;
-		} else if (strcmp(argv[at], "--stride") == 0 && at + 1 < argc &&
-		           atol(argv[at + 1]) > 0) {
-			stride = atol(argv[++at]);
-		} else if (strcmp(argv[at], "--json") == 0 && at + 1 < argc) {
-			json = fopen(argv[++at], "w");
-			if (!json) {
-				fprintf(stderr, "covey-crash: %s: %s\n", argv[at], strerror(errno));
-				return 2;
-			}
-		} else {
-			fprintf(stderr, "usage: covey-crash [--list] [--stride N] [--json FILE] "
-			                "[CASE...]\n");
+	covey_init(argc, argv);
+	if (argc == 3 && strcmp(argv[1], "--join") == 0)
+		return join_as_told(argv[2]);
+	backtrace(&frame, 1); /* loads what workers else load one instruction at a time */
+	at = read_options(argc, argv);
+	jobs = covey_cpu_count() < JOBS_MOST ? covey_cpu_count() : JOBS_MOST;
+	all.terminal = isatty(STDOUT_FILENO);
+	results = mmap(NULL, CASES_MOST * sizeof *results, PROT_READ | PROT_WRITE,
+	               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (results == MAP_FAILED) {
+		perror("covey-crash");
+		return 2;
+	}
+	for (int i = 0; crash_case(i) && i < CASES_MOST; i++)
+		all.chosen += wanted(crash_case(i)->name, argv + at, argc - at);
+	if (all.json)
+		fprintf(all.json, "{\"cases\": [");
+	for (int i = 0; crash_case(i) && i < CASES_MOST; i++) {
+		if (!wanted(crash_case(i)->name, argv + at, argc - at))
+			continue;
+		start(i);
+		if (all.running == jobs)
+			await_one();
+	}
+	while (all.running)
+		await_one();
+	if (all.json) {
+		fprintf(all.json,
+		        "\n  ],\n  \"kill_points\": %ld, \"wedged\": %ld, \"torn\": %ld, "
+		        "\"leaked\": %ld\n}\n",
+		        all.sum.kills, all.sum.wedged, all.sum.torn, all.sum.leaked);
+		if (fclose(all.json) != 0) {
+			fprintf(stderr, "covey-crash: the JSON file: %s\n", strerror(errno));
 			return 2;
 		}
 	}
-	if (json)
-		fprintf(json, "[");
-	while (next < crash_case_count || running) {
-		struct pollfd poll_fds[JOBS_MAX];
-		struct result r;
-
-		while (running < (unsigned)covey_cpu_count() && running < JOBS_MAX &&
-		       next < crash_case_count) {
-			if (wanted(&crash_cases[next], argv + at, argc - at))
-				jobs[running++] = start(&crash_cases[next], stride, next);
-			next++;
-		}
-		if (!running)
-			break;
-		for (unsigned i = 0; i < running; i++)
-			poll_fds[i] = (struct pollfd){.fd = jobs[i].fd, .events = POLLIN};
-		if (poll(poll_fds, running, -1) < 0)
-			continue;
-		for (unsigned i = running; i-- > 0;) {
-			if (!poll_fds[i].revents)
-				continue;
-			if (read(jobs[i].fd, &r, sizeof r) != sizeof r) {
-				r = (struct result){.wedged = 1, .at = -1};
-				snprintf(r.name, sizeof r.name, "%s", jobs[i].c->name);
-				snprintf(r.why, sizeof r.why, "the sweeper itself ended");
-			}
-			report(json, &r, !shown++);
-			sum.kills += r.kills;
-			sum.wedged += r.wedged;
-			sum.torn += r.torn;
-			sum.leaked += r.leaked;
-			close(jobs[i].fd);
-			waitpid(jobs[i].pid, NULL, 0);
-			jobs[i] = jobs[--running];
-		}
-	}
-	if (json) {
-		fprintf(json, "\n]\n");
-		fclose(json);
-	}
-	printf("kill points: %ld, wedged: %ld, torn: %ld, leaked: %ld\n", sum.kills, sum.wedged,
-	       sum.torn, sum.leaked);
-	return sum.wedged || sum.torn || sum.leaked;
+	printf("kill points: %ld, wedged: %ld, torn: %ld, leaked: %ld\n", all.sum.kills,
+	       all.sum.wedged, all.sum.torn, all.sum.leaked);
+	return all.sum.wedged || all.sum.torn || all.sum.leaked || !all.chosen;
 }

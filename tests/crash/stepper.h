@@ -19,7 +19,11 @@
 
 #include <covey.h>
 
-#define HELPERS 4
+/* The survivors beside the victim: sleepers first, then one that contends, one that wakes. */
+#define SLEEPERS 6
+#define CONTENDER SLEEPERS
+#define WAKER (SLEEPERS + 1)
+#define HELPERS (SLEEPERS + 2)
 
 /* Shared between the sweeper and its children of one case; zeroed before each kill. */
 struct board {
@@ -29,50 +33,83 @@ struct board {
 	volatile uint32_t got[HELPERS]; /* the message it got */
 	volatile int checked;           /* by the checker when all was well */
 	volatile int torn;              /* by anyone who meets a torn message */
-	char why[200];                  /* by the checker otherwise */
+	/* In scenes, see below. */
+	volatile int victim;                   /* by the actor: a thread */
+	volatile int ready, settled;           /* by the actor */
+	volatile int stepped, dead;            /* of the victim, by the sweeper */
+	char why[200];                         /* by the checker otherwise */
+	_Alignas(64) unsigned char area[4096]; /* the case's own */
 };
 
-/* What a case works on; made anew before each kill. */
-struct world {
-	covey_queue q;
-	covey_lock lock;
-	covey_rlock rlock;
-	uint64_t count; /* messages or rounds at the start, as the case uses it */
-};
+/*
+ * What a case works on are static variables of its file: setup fills them in
+ * in the sweeper, and every process of the case is forked after that. What the
+ * processes tell each other lies in the board's area.
+ */
 
 struct crash_case {
 	const char *name;
-	void (*setup)(struct world *);
-	void (*call)(struct world *); /* the victim's */
-	int sleepers;                 /* helpers that sleep before the victim begins */
-	int (*sleeper)(struct world *, uint32_t *got);
-	bool contended; /* another makes the call while the victim holds a lock */
+	void (*setup)(void);
+	void (*prepare)(void); /* in the victim, before it is stepped */
+	void (*call)(void);    /* the victim's */
+	int sleepers;          /* helpers that sleep before the victim begins */
+	int (*sleeper)(uint32_t *got);
+	bool held;      /* they are stopped just before they sleep, until the victim is dead */
+	bool contended; /* another makes the call once the victim holds a lock */
 	bool sleeps;    /* the victim itself sleeps; the waker then goes */
-	int (*waker)(struct world *, uint32_t *got);
+	int (*waker)(uint32_t *got);
 	/* Runs in a survivor: 0, or why not. Helpers that should have gone on already have. */
-	const char *(*check)(struct world *, const struct board *);
+	const char *(*check)(const struct board *);
 	/* How many of the sleepers must have gone on by themselves, given the world now. */
-	int (*awake)(struct world *);
-	void (*teardown)(struct world *);
+	int (*awake)(void);
+	void (*teardown)(void);
 	uint64_t may_stay; /* bytes that an object made by the dead may hold */
+	long every;        /* strides that many times as long, for long calls; 0: 1 */
+
+	/* In place of call and what follows it, where the victim is another process: see below. */
+	const char *(*scene)(void);
+	enum victim {
+		VICTIM_THREAD,  /* board->victim itself */
+		VICTIM_NEWBORN, /* the next process that it forks, from its first instruction */
+		VICTIM_IMAGE,   /* the same, where that is a fresh image: from covey_init */
+	} victim;
+	bool actor_dies; /* the victim is a thread of the actor: check says what must hold */
 };
 
+/*
+ * A scene is played by an actor, a process of its own: it starts what it needs,
+ * says in board->victim which thread is to be stepped, and calls scene_ready(),
+ * which returns once that thread is. Then it does what the victim has to answer,
+ * and, with that done, calls scene_settled(), which returns once the victim is
+ * dead. It returns NULL, or what went wrong; the results of all calls must be
+ * right, but for those that tell of the victim's death. The scene is over for
+ * the victim when all is settled and it sleeps, or when it has ended.
+ */
+void scene_ready(void);
+void scene_settled(void);
+
 struct result {
-	char name[64];
-	long steps;
-	long kills;
+	long steps; /* of the call when nobody kills it */
+	long stride;
+	long kills; /* at an instruction of it, or before its first */
 	long wedged;
 	long torn;
 	long leaked;
 	double slowest_ms;
 	char why[200]; /* of the first finding */
 	long at;       /* its instruction */
+	bool given_up; /* after many findings */
+	int core;      /* that it is swept on */
+	bool swept;    /* to its end; else the sweeper itself ended */
 };
 
 extern struct board *board;
 
-/* Sweeps one case, at every `stride`th instruction. */
-void sweep(const struct crash_case *c, long stride, struct result *result);
+/*
+ * Sweeps one case, at every `stride`th instruction, or at fewer where that would
+ * take much longer than budget_ms (0: it may). The result may be read meanwhile.
+ */
+void sweep(const struct crash_case *c, long stride, long budget_ms, struct result *result);
 
 /* Messages that can tell whether they are whole. */
 void make_message(unsigned char *to, size_t len, uint32_t id);

@@ -23,6 +23,8 @@ int main(void)
 			printf("1 passed, 1 failed\n");
 			return 1;
 		}
+	if (covey_forkserver_preload(nothing, NULL, 0) != -ENOTSUP)
+		return 1;
 	if (covey_start(&p, nothing, "x", .method = COVEY_FORK) < 0)
 		return 1;
 	covey_process_join(p, COVEY_FOREVER);

@@ -149,6 +149,24 @@ static void an_exit_code_is_known_though_the_forkserver_has_died(void **state)
 	assert_int_equal(covey_queue_destroy(q), 0);
 }
 
+/* As told by the kernel: no process lives that has reaped it. */
+static void the_signal_is_known_though_the_forkserver_has_died(void **state)
+{
+	static const int signals[] = {SIGTERM, SIGKILL, SIGUSR1};
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		covey_process *p;
+
+		assert_int_equal(covey_start(&p, wait_for_ever, "", .method = COVEY_FORKSERVER), 0);
+		harness_kill(server_of(p), SIGKILL);
+		assert_int_equal(covey_process_signal(p, signals[i]), 0);
+		assert_int_equal(covey_process_join(p, COVEY_FOREVER), 0);
+		assert_int_equal(covey_process_exit_signal(p), signals[i]);
+		assert_int_equal(covey_process_exit_code(p), 128 + signals[i]);
+		covey_process_free(p);
+	}
+}
+
 static int count_me(const void *arg, size_t len)
 {
 	int pid = getpid();
@@ -256,6 +274,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST_WITH(closing_leaves_the_children_alive, "fresh", &by_server),
 	HARNESS_TEST(more_than_it_may_open_is_an_error_and_nothing_runs),
 	HARNESS_TEST(an_exit_code_is_known_though_the_forkserver_has_died),
+	HARNESS_TEST(the_signal_is_known_though_the_forkserver_has_died),
 	HARNESS_TEST(a_forkserver_killed_during_a_start_runs_each_function_once),
 	HARNESS_TEST_WITH(the_process_table_does_not_fill_up, "fork", &by_fork),
 	HARNESS_TEST_WITH(the_process_table_does_not_fill_up, "spawn", &by_spawn),

@@ -445,6 +445,15 @@ static void no_more_processes_is_an_error_in_words(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void methods_have_names(void **state)
+{
+	assert_string_equal(covey_method_name(COVEY_FORK), "fork");
+	assert_string_equal(covey_method_name(COVEY_SPAWN), "spawn");
+	assert_string_equal(covey_method_name(COVEY_FORKSERVER), "forkserver");
+	assert_string_equal(covey_method_name(COVEY_METHOD_DEFAULT), "default");
+	assert_string_equal(covey_method_name((covey_method)99), "unknown");
+}
+
 static void bad_input_is_refused_in_words(void **state)
 {
 	covey_process *p = NULL;
@@ -540,6 +549,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_daemon_outlives_the_thread_that_started_it),
 	HARNESS_TEST(a_threaded_parent_uses_the_forkserver),
 	HARNESS_TEST(a_killed_forkserver_is_started_again),
+	HARNESS_TEST(methods_have_names),
 	HARNESS_TEST(bad_input_is_refused_in_words),
 	HARNESS_TEST(a_handle_belongs_to_the_process_that_started_it),
 };

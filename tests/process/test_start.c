@@ -332,6 +332,8 @@ static void the_name_is_seen_by_ps(void **state)
 	fclose(file);
 	if (method_of(state) == COVEY_SPAWN)
 		assert_string_equal(line + strlen(line) + 1, "[sieve-3]");
+	else if (method_of(state) == COVEY_FORKSERVER)
+		assert_string_equal(line + strlen(line) + 1, "[nursery]");
 	covey_process_kill(p);
 	assert_int_equal(covey_process_join(p, COVEY_FOREVER), 0);
 	covey_process_free(p);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Stores: the two regions of a dict or list, one of which holds. */
+#include "shared/store.h"
+
+static unsigned spare(const struct cvy_store *store)
+{
+	uint64_t offset = cvy_store_offset(atomic_load(&store->table));
+
+	return store->half[0] && store->half[0] == offset ? 1 : 0;
+}
+
+static void publish(struct cvy_store *store, uint64_t offset)
+{
+	uint64_t number = (atomic_load(&store->table) >> 32) + 1;
+
+	atomic_store_explicit(&store->table, number << 32 | offset >> 12, memory_order_release);
+}
+
+int cvy_store_begin(struct cvy_store *store, uint64_t *reserve, uint64_t backed, uint64_t *offset)
+{
+	uint64_t *half = &store->half[spare(store)];
+	int rc;
+
+	cvy_region_free(half);
+	rc = cvy_region_reserve(half, *reserve, backed);
+	if (rc < 0 && backed < *reserve) { /* address space may be short too */
+		*reserve = backed;
+		rc = cvy_region_reserve(half, backed, backed);
+	}
+	if (rc == 0)
+		*offset = *half;
+	return rc;
+}
+
+void cvy_store_swap(struct cvy_store *store)
+{
+	publish(store, store->half[spare(store)]);
+	cvy_region_free(&store->half[spare(store)]);
+}
+
+void cvy_store_mend(struct cvy_store *store)
+{
+	cvy_region_free(&store->half[spare(store)]);
+}
+
+void cvy_store_clear(struct cvy_store *store)
+{
+	publish(store, 0);
+	cvy_region_free(&store->half[0]);
+	cvy_region_free(&store->half[1]);
+	atomic_store(&store->changing, 0);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stores: what a dict keeps its table in, and a list its array. A table is one region. To
+ * grow or compact, the live part is copied to a second region, which one store
+ * to `table` makes the one that holds. A death in between leaves the second
+ * region owned by its word in `half`, and the next holder of the lock frees it.
+ */
+#ifndef CVY_STORE_H
+#define CVY_STORE_H
+
+#include "shared/shared.h"
+
+/*
+ * half      the words that own the regions: the table's, and one in the making
+ *           or not freed yet.
+ * table     the region that holds, in pages, and in the high half a number that
+ *           differs with each: what a reader without the lock compares after.
+ * changing  1 while a change is under way that a death leaves to be mended.
+ * All by the holder of the slot's mutex, or under the lock of the table of
+ * objects before the object is live; table is read by anyone.
+ */
+struct cvy_store {
+	uint64_t half[2];
+	_Atomic uint64_t table;
+	_Atomic uint64_t changing;
+};
+
+/* The offset of the table that a word names, 0 for none. */
+static inline uint64_t cvy_store_offset(uint64_t table)
+{
+	return (uint64_t)(uint32_t)table << 12;
+}
+
+/* A fresh region beside the table, `backed` of it backed; *reserve may be lowered to that. */
+int cvy_store_begin(struct cvy_store *store, uint64_t *reserve, uint64_t backed, uint64_t *offset);
+/* Makes the fresh region the one that holds, and frees the other. */
+void cvy_store_swap(struct cvy_store *store);
+/* Frees what is not the table. */
+void cvy_store_mend(struct cvy_store *store);
+/* In a kind's clear. */
+void cvy_store_clear(struct cvy_store *store);
+
+#endif

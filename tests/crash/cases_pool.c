@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools: their process killed in each call. */
+#include "cases.h"
+
+#include <unistd.h>
+
+#include "swept_pool.h"
+
+/* Until the process that wrote its pid there is dead: the board is shared by forks only. */
+static int stay(covey_task *task, const void *arg, size_t len)
+{
+	(void)task;
+	(void)arg;
+	(void)len;
+	pause();
+	return 0;
+}
+
+static void two_idle_and_done(void)
+{
+	two_idle();
+	future = submit(work, 3);
+	while (!covey_future_done(future))
+		usleep(20);
+	await_idle();
+}
+
+static void one_busy_and_pending(void)
+{
+	open_pool(1, 0);
+	await_idle();
+	submit(stay, 1);
+	future = submit(work, 2);
+	while (!atomic_load(&pool->shared->worker[0].current))
+		usleep(20);
+}
+
+static void one_task(void)
+{
+	submit(work, 5);
+}
+
+static void large_argument(void)
+{
+	static uint64_t argument[40000];
+
+	covey_pool_submit(pool, work, argument, sizeof argument, NULL);
+}
+
+static void cancel_it(void)
+{
+	covey_future_cancel(future);
+}
+
+static void take_result(void)
+{
+	uint64_t n;
+	covey_future *f = covey_as_completed(pool, COVEY_FOREVER);
+
+	covey_future_result(f, &n, sizeof n, COVEY_FOREVER);
+	covey_future_free(f);
+}
+
+static void open_it(void)
+{
+	open_pool(1, 0);
+}
+
+static void close_and_join(void)
+{
+	end_pool();
+}
+
+static void terminate_it(void)
+{
+	covey_pool_terminate(pool);
+}
+
+static void nothing(void)
+{
+}
+
+static const struct crash_case cases[] = {
+	{.name = "pool: open",
+         .setup = nothing,
+         .call = open_it,
+         .every = 10,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: submit, workers idle",
+         .setup = nothing,
+         .prepare = two_idle_and_done,
+         .call = one_task,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: submit of 320,000 bytes",
+         .setup = nothing,
+         .prepare = two_idle_and_done,
+         .every = 300,
+         .call = large_argument,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: the first submit",
+         .setup = nothing,
+         .prepare = two_idle,
+         .call = one_task,
+         .every = 200,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: cancel",
+         .setup = nothing,
+         .prepare = one_busy_and_pending,
+         .call = cancel_it,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: as_completed and result",
+         .setup = nothing,
+         .prepare = two_idle_and_done,
+         .call = take_result,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: close and join",
+         .setup = nothing,
+         .prepare = two_idle_and_done,
+         .call = close_and_join,
+         .check = pools_work,
+         .teardown = nothing},
+	{.name = "pool: terminate",
+         .setup = nothing,
+         .prepare = one_busy_and_pending,
+         .call = terminate_it,
+         .every = 7,
+         .check = pools_work,
+         .teardown = nothing},
+};
+
+CRASH_NOUN(pool, cases);

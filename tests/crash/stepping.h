@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* One instruction at a time: of a child that asked to be traced, or of any thread of the family. */
+#ifndef CRASH_STEPPING_H
+#define CRASH_STEPPING_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum stepped {
+	STEPPED = 0,
+	STEP_SLEEPS, /* the instruction is a system call that sleeps; another step() waits on */
+	STEP_ENDED,  /* the thread has ended */
+};
+
+struct stepping {
+	pid_t tid; /* 0 once it has ended */
+	pid_t pid; /* the process that is killed */
+	bool sleeps;
+	int signal; /* to be delivered with the next step */
+};
+
+/* In a child: to be stepped from here on by its parent, which calls stepping_child. */
+void stepping_me(void);
+void stepping_child(struct stepping *s, pid_t pid);
+/* Stops a thread that runs or sleeps. */
+bool stepping_seize(struct stepping *s, pid_t tid);
+/*
+ * Lets a stopped thread go, sets *go, and stops the next process that it forks
+ * before its first instruction or, where it is a fresh image, in covey_init.
+ * That is `s` then; the thread is let go for good.
+ */
+bool stepping_newborn(struct stepping *s, volatile int *go, bool image);
+
+enum stepped step(struct stepping *s);
+
+/* Lets a stopped thread run until it is about to sleep at a futex, and stops it there. */
+bool stepping_to_sleep(struct stepping *s);
+/* Lets it go for good. */
+void stepping_let_go(struct stepping *s);
+
+/* Kills the process of the thread, if it has not ended, and sees it end. */
+void stepping_kill(struct stepping *s);
+
+#endif

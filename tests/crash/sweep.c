@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* A case, killed at one instruction after another; and what both ways of killing need. */
+#include "sweep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arena/layout.h"
+#include "watch.h"
+
+struct board *board;
+
+void make_message(unsigned char *to, size_t len, uint32_t id)
+{
+	for (size_t i = 4; i < len; i++)
+		to[i] = (unsigned char)(id * 131 + i * 7 + (i >> 8));
+	memcpy(to, &id, 4);
+}
+
+bool whole_message(const unsigned char *from, size_t len, uint32_t *id)
+{
+	memcpy(id, from, 4);
+	for (size_t i = 4; i < len; i++)
+		if (from[i] != (unsigned char)(*id * 131 + i * 7 + (i >> 8)))
+			return false;
+	return true;
+}
+
+pid_t child(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		perror("fork");
+		_exit(99);
+	}
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+const char *check_in_survivor(const struct crash_case *c)
+{
+	pid_t pid = child();
+
+	if (pid == 0) {
+		const char *why = c->check(board);
+
+		if (why)
+			snprintf(board->why, sizeof board->why, "%s (%s)", why, covey_errmsg());
+		board->checked = why ? -1 : 1;
+		_exit(0);
+	}
+	if (!goes_on(&board->checked, pid)) {
+		end_process(pid);
+		return "a survivor is stuck";
+	}
+	waitpid(pid, NULL, 0);
+	return board->checked < 0 ? board->why : NULL;
+}
+
+static uint64_t held(void)
+{
+	cvy_procs_sweep(); /* as the arena does where memory runs out */
+	return atomic_load(&cvy_header()->used) - atomic_load(&cvy_header()->warm_bytes);
+}
+
+void finding(struct result *result, long *kind, long k, const char *why)
+{
+	(*kind)++;
+	if (!result->why[0]) {
+		snprintf(result->why, sizeof result->why, "%s", why);
+		result->at = k;
+	}
+}
+
+/* Findings after which a case is given up. */
+#define ENOUGH 20
+
+static bool one_kill(const struct crash_case *c, long k, struct result *result)
+{
+	return c->scene ? kill_in_scene(c, k, result) : kill_at(c, k, result);
+}
+
+/* A stride that keeps to the budget, given how long a run to the end took. */
+static long widen(long stride, long budget_ms, double ms, long steps)
+{
+	long kills = (long)((double)budget_ms / (ms * 0.6 + 1)) + 1;
+
+	if (budget_ms && steps / kills >= stride)
+		return (steps / kills + 1) | 1;
+	return stride;
+}
+
+void sweep(const struct crash_case *c, long stride, long budget_ms, struct result *result)
+{
+	covey_usage usage;
+	uint64_t before;
+	double since;
+
+	if (covey_usage_get(&usage) < 0)
+		return;
+	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	             0);
+	if (board == MAP_FAILED)
+		return;
+	watch_begin();
+	/* Once unharmed, so that what is kept for good (control blocks) is there. */
+	since = now();
+	one_kill(c, INT32_MAX, result);
+	stride *= c->every ? c->every : 1;
+	result->stride = stride = widen(stride, budget_ms, (now() - since) * 1e3, result->steps);
+	for (long k = 0;; k += stride) {
+		bool complete;
+
+		before = held();
+		complete = one_kill(c, k, result);
+		if (held() > before + c->may_stay)
+			finding(result, &result->leaked, k, "memory is held by nobody");
+		if (complete)
+			break;
+		if (result->wedged + result->torn + result->leaked >= ENOUGH) {
+			result->given_up = true;
+			break;
+		}
+	}
+	result->swept = true;
+	munmap(board, sizeof *board);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at processes from outside: who sleeps, who is left. A wedge is told
+ * by state, all asleep and nobody to wake them; clocks only bound how long we
+ * look, and how long all must be seen asleep before we believe it.
+ */
+#ifndef CRASH_WATCH_H
+#define CRASH_WATCH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* How long those that are not seen asleep may take before we call them stuck. */
+#define PATIENCE 10.0
+/* How long all must be seen asleep: less than any slice of covey's heals a sleep after. */
+#define ASLEEP 0.2
+
+/* Seconds on the monotonic clock. */
+double now(void);
+
+/* Has waits end every 2 ms to look round, and orphans come to this process. */
+void watch_begin(void);
+
+/* Whether a system call, by its number and second argument, is one that sleeps at a futex. */
+bool is_futex_wait(long number, unsigned long op);
+/* Whether a process sleeps for a futex (and is not on its way to wake one). */
+bool asleep(pid_t pid);
+/* Whether a thread sleeps for anything. */
+bool thread_asleep(pid_t tid);
+
+/* Waits until *flag is set; false once its process sleeps and goes on sleeping. */
+bool goes_on(volatile int *flag, pid_t pid);
+/* The same where many processes are at it: false once all of them sleep for `still` seconds. */
+bool all_go_on(volatile int *flag, double still);
+/* Whether a process falls asleep before *done is set. */
+bool falls_asleep(pid_t pid, volatile int *done);
+
+/* Kills a child and reaps it. 0 is none. */
+void end_process(pid_t pid);
+/*
+ * Reaps all that are left of the family, this process apart; false where some sleep
+ * for `still` seconds and go on, which are killed then.
+ */
+bool all_gone(double still);
+
+#endif
