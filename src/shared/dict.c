@@ -64,7 +64,6 @@ int cvy_dict_copy(struct record *r, struct into *into)
 {
 	uint64_t len = __atomic_load_n(&r->value_len, __ATOMIC_RELAXED);
 	uint64_t key_len = __atomic_load_n(&r->key_len, __ATOMIC_RELAXED);
-	const uint64_t *value = cvy_record_value(r, key_len);
 
 	if (len > cvy_size || key_len > cvy_size || cvy_record_bytes(key_len, len) > cvy_room_at(r))
 		return -EBADMSG; /* since it was found */
@@ -77,7 +76,7 @@ int cvy_dict_copy(struct record *r, struct into *into)
 	} else if (into->exactly ? len != into->cap : len > into->cap) {
 		return -EMSGSIZE;
 	}
-	cvy_words_load(into->buf, value, len);
+	cvy_words_load(into->buf, cvy_record_value(r, key_len), len);
 	return 0;
 }
 
