@@ -247,6 +247,7 @@ int64_t covey_barrier_waiting(covey_barrier handle)
 
 	if (rc < 0)
 		return rc;
+	cvy_barrier_look(&in); /* the dead do not wait */
 	n = cvy_round_arrived(&in);
 	cvy_leave(&in);
 	return n;

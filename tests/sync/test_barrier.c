@@ -127,6 +127,18 @@ static void a_party_that_dies_waiting_breaks_it(void **state)
 	end_party(&party);
 }
 
+static void the_dead_do_not_wait(void **state)
+{
+	struct party party = new_party(3, 1, 0);
+	covey_process *p = start_party(&party, *(covey_method *)*state);
+
+	wait_for_waiting(party.b, 1);
+	covey_process_kill(p);
+	assert_int_equal(end_of(p), 128 + SIGKILL);
+	assert_int_equal(covey_barrier_waiting(party.b), 0);
+	end_party(&party);
+}
+
 /* One of the first round does not come to the second. */
 static void dies_before_it_arrives(covey_method method, bool waits)
 {
@@ -338,6 +350,7 @@ static void options_and_handles_are_checked(void **state)
 static const struct harness_test tests[] = {
 	HARNESS_TEST_BY_METHODS(nobody_is_a_round_ahead),
 	HARNESS_TEST_BY_METHODS(a_party_that_dies_waiting_breaks_it),
+	HARNESS_TEST_BY_METHODS(the_dead_do_not_wait),
 	HARNESS_TEST_BY_METHODS(one_who_dies_before_it_arrives_breaks_it),
 	HARNESS_TEST_BY_METHODS(one_who_ends_with_an_error_breaks_it),
 	HARNESS_TEST_BY_METHODS(a_time_that_runs_out_breaks_it),
