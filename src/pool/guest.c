@@ -34,8 +34,10 @@ static covey_pool *make(void)
 {
 	covey_pool *pool = calloc(1, sizeof *pool);
 
-	if (!pool)
+	if (!pool) {
+		cvy_fail(ENOMEM, "pool: no memory for a worker's view of it");
 		return NULL;
+	}
 	pool->guest = true;
 	pool->guest_index = here.index;
 	pool->incarnation = here.incarnation;
@@ -43,6 +45,7 @@ static covey_pool *make(void)
 	pool->shared = here.shared;
 	pool->tasks = cvy_tasks(here.shared, &pool->limit);
 	if (!pool->tasks) {
+		cvy_fail(EBADMSG, "pool: its memory is damaged");
 		free(pool);
 		return NULL;
 	}
@@ -56,8 +59,10 @@ covey_pool *cvy_guest_pool(void)
 {
 	covey_pool *pool;
 
-	if (!here.shared || here.incarnation != cvy_incarnation())
+	if (!here.shared || here.incarnation != cvy_incarnation()) {
+		cvy_fail(ENOENT, "pool: this is not a worker of one");
 		return NULL;
+	}
 	pthread_mutex_lock(&lock);
 	if (!guest)
 		guest = make();

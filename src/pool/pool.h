@@ -620,7 +620,7 @@ void cvy_join_threads(covey_pool *pool);
 
 /* In a worker process: where it works. */
 void cvy_guest_at(struct shared *shared, uint32_t index, int notify_fd);
-/* The pool of this worker process; NULL without words where it is none. */
+/* The pool of this worker process; NULL where it is none, or there is no memory for it. */
 covey_pool *cvy_guest_pool(void);
 covey_future *cvy_guest_submit(covey_pool *pool, const struct submission *what);
 int cvy_guest_cancel(covey_future *f);

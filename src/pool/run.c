@@ -39,9 +39,7 @@ covey_pool *covey_current_pool(void)
 {
 	covey_pool *pool = current.pool ? current.pool : cvy_guest_pool();
 
-	if (!pool)
-		cvy_fail(ENOENT, "pool: this is not a worker of one");
-	else if (current.works)
+	if (pool && current.works)
 		current.pool = pool;
 	return pool;
 }

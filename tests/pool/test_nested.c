@@ -2,6 +2,8 @@
 /* Tasks within tasks, pools within workers, and the pool that a program shares. */
 #include "pool_tests.h"
 
+#include <sys/resource.h>
+
 COVEY_TASK(uint64_t, fib, uint64_t, n)
 {
 	covey_pool *pool = covey_current_pool();
@@ -31,6 +33,40 @@ static void tasks_within_tasks_do_not_lock_each_other_up(void **state)
 	}
 	assert_null(covey_current_pool());
 	assert_int_equal(covey_errcode(), -ENOENT);
+}
+
+/* What covey_current_pool fails with in a worker process whose memory is used up. */
+COVEY_TASK(int, without_memory, int, none)
+{
+	struct rlimit before, limit;
+	void **last = NULL, **piece;
+	covey_pool *pool;
+	int error;
+
+	getrlimit(RLIMIT_AS, &before);
+	limit = (struct rlimit){(rlim_t)none, before.rlim_max};
+	setrlimit(RLIMIT_AS, &limit);
+	for (size_t size = 1 << 20; size >= sizeof(void *); size /= 2)
+		for (; (piece = malloc(size)); last = piece)
+			*piece = last;
+	pool = covey_current_pool();
+	error = pool ? 0 : covey_errcode();
+	for (; last; last = piece) {
+		piece = *last;
+		free(last);
+	}
+	setrlimit(RLIMIT_AS, &before);
+	return covey_current_pool() ? error : 1;
+}
+
+static void a_worker_without_memory_says_so(void **state)
+{
+	covey_pool *pool = open_pool(state, 1);
+	int error = 0;
+
+	assert_int_equal(covey_apply(pool, without_memory, &error, 0), 0);
+	assert_int_equal(error, -ENOMEM);
+	end_pool(pool);
 }
 
 COVEY_TASK(uint64_t, sum_of_squares, uint64_t, n)
@@ -389,6 +425,7 @@ static void a_forked_child_has_a_default_pool_of_its_own(void **state)
 
 static const struct harness_test tests[] = {
 	BY_ALL(tasks_within_tasks_do_not_lock_each_other_up),
+	BY_PROCESSES(a_worker_without_memory_says_so),
 	BY_ALL(maps_and_waits_within_tasks),
 	BY_ALL(a_closed_pool_lets_in_what_its_tasks_submit),
 	BY_PROCESSES(a_killed_task_leaves_nothing_of_what_it_submitted),
