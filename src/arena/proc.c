@@ -2,7 +2,6 @@
 /* The process table. */
 #include "arena/layout.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,35 +30,49 @@ int cvy_lock_procs(struct arena_header *h)
 	return 0;
 }
 
+/* Whether a pid is still that of a process that was alive at `since`, in ticks. */
+enum { GONE, LIVES, UNKNOWN };
+struct living {
+	pid_t pid;
+	uint64_t since;
+};
+
+static int look_at(const void *context)
+{
+	const struct living *l = context;
+	int fd = cvy_pidfd_open(l->pid), ended;
+	uint64_t start;
+
+	if (fd < 0)
+		return fd == -ESRCH ? GONE : UNKNOWN;
+	ended = cvy_pidfd_ended(fd);
+	close(fd);
+	if (ended)
+		return GONE;
+	start = cvy_start_time(l->pid);
+	return !start || !l->since || start <= l->since ? LIVES : GONE;
+}
+
 bool cvy_proc_alive(uint32_t index, uint32_t generation)
 {
 	struct cvy_proc *proc = cvy_proc(index);
+	struct living living;
 	uint32_t state;
-	uint64_t start;
-	pid_t pid;
-	int fd, ended;
+	int seen;
 
 	if (!proc || proc->generation != generation)
 		return false;
 	state = atomic_load(&proc->state);
 	if (state == CVY_PROC_FREE || state == CVY_PROC_ENDED)
 		return false;
-	pid = atomic_load(&proc->pid);
-	if (pid == 0)
-		return state == CVY_PROC_STARTING;
-	if (pid == getpid())
+	living = (struct living){atomic_load(&proc->pid), proc->since};
+	if (living.pid == 0) /* on its way, as long as somebody starts it */
+		return state == CVY_PROC_STARTING &&
+		       (proc->unmanaged || cvy_proc_alive(proc->parent, proc->parent_generation));
+	if (living.pid == getpid())
 		return true;
-	fd = cvy_pidfd_open(pid);
-	if (fd == -ESRCH)
-		return false;
-	if (fd < 0)
-		return true; /* cannot tell: no descriptors, or no such call */
-	ended = cvy_pidfd_ended(fd);
-	close(fd);
-	if (ended)
-		return false;
-	start = cvy_start_time(pid);
-	return !start || !proc->since || start <= proc->since;
+	seen = look_at(&living);
+	return seen != GONE;
 }
 
 static uint64_t tree_word(uint32_t index)
@@ -103,9 +116,7 @@ static bool sweep(void)
 
 		if (state == CVY_PROC_FREE)
 			continue;
-		/* One that has no pid yet is as alive as its starter. */
-		if (cvy_proc_alive(i, proc->generation) &&
-		    (atomic_load(&proc->pid) || proc->unmanaged))
+		if (cvy_proc_alive(i, proc->generation))
 			continue;
 		if (proc->unmanaged || !cvy_proc_alive(proc->parent, proc->parent_generation)) {
 			release(i);
@@ -154,7 +165,7 @@ static uint32_t find_free(struct arena_header *h)
 	return 0;
 }
 
-static int take(const char *name, uint32_t parent, uint32_t *index)
+static int take(const char *name, uint32_t parent, bool unmanaged, uint32_t *index)
 {
 	struct arena_header *h = cvy_header();
 	struct cvy_proc *proc;
@@ -188,6 +199,7 @@ static int take(const char *name, uint32_t parent, uint32_t *index)
 	memset(proc, 0, sizeof *proc);
 	proc->generation = generation;
 	proc->before_well = well;
+	proc->unmanaged = unmanaged;
 	memcpy(proc->name, checked, sizeof checked);
 	proc->parent = parent;
 	if (parent) {
@@ -209,7 +221,7 @@ int cvy_proc_new(const char *name, uint32_t *index)
 {
 	int rc = cvy_family();
 
-	return rc < 0 ? rc : take(name, cvy_self(), index);
+	return rc < 0 ? rc : take(name, cvy_self(), false, index);
 }
 
 void cvy_proc_end(uint32_t index, uint32_t generation, int status)
@@ -283,10 +295,9 @@ uint32_t cvy_self_register(void)
 	if (!cvy_family_exists())
 		return 0;
 	pthread_mutex_lock(&once);
-	if (!cvy_self_slot && take(parent_slot ? "forked" : own_name, parent_slot, &index) == 0) {
-		cvy_proc(index)->unmanaged = 1;
+	if (!cvy_self_slot &&
+	    take(parent_slot ? "forked" : own_name, parent_slot, true, &index) == 0)
 		cvy_self_set(index);
-	}
 	pthread_mutex_unlock(&once);
 	return cvy_self_slot;
 }

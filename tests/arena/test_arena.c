@@ -276,6 +276,29 @@ static void a_process_forked_without_covey_joins_the_family(void **state)
 	assert_int_equal(covey_lock_destroy(lock), 0);
 }
 
+static void one_whose_starter_died_before_it_was_there_is_not_counted(void **state)
+{
+	covey_usage usage;
+	uint32_t slot;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(covey_usage_get(&usage), 0);
+	assert_true(cvy_self());
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (cvy_proc_new("never", &slot) < 0 || covey_usage_get(&usage) < 0)
+			_exit(1);
+		/* This process, its parent, and the one that it is about to start. */
+		_exit(usage.processes == 3 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(covey_usage_get(&usage), 0);
+	assert_int_equal(usage.processes, 1);
+}
+
 static const struct harness_test tests[] = {
 	HARNESS_TEST(regions_do_not_overlap_and_come_back),
 	HARNESS_TEST(the_quota_holds_and_warm_memory_yields_to_it),
@@ -287,6 +310,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(no_room_for_an_arena_is_an_error_in_words),
 	HARNESS_TEST(a_foreign_file_is_not_attached),
 	HARNESS_TEST(a_process_forked_without_covey_joins_the_family),
+	HARNESS_TEST(one_whose_starter_died_before_it_was_there_is_not_counted),
 };
 
 HARNESS_MAIN(tests)
