@@ -31,7 +31,7 @@ int cvy_lock_procs(struct arena_header *h)
 }
 
 /* Whether a pid is still that of a process that was alive at `since`, in ticks. */
-enum { GONE, LIVES, UNKNOWN };
+enum { GONE, LIVES, UNKNOWN, NO_DESCRIPTOR };
 struct living {
 	pid_t pid;
 	uint64_t since;
@@ -44,7 +44,7 @@ static int look_at(const void *context)
 	uint64_t start;
 
 	if (fd < 0)
-		return fd == -ESRCH ? GONE : UNKNOWN;
+		return fd == -ESRCH ? GONE : fd == -EMFILE ? NO_DESCRIPTOR : UNKNOWN;
 	ended = cvy_pidfd_ended(fd);
 	close(fd);
 	if (ended)
@@ -72,6 +72,8 @@ bool cvy_proc_alive(uint32_t index, uint32_t generation)
 	if (living.pid == getpid())
 		return true;
 	seen = look_at(&living);
+	if (seen == NO_DESCRIPTOR)
+		seen = cvy_look_with_spare(look_at, &living);
 	return seen != GONE;
 }
 

@@ -222,6 +222,12 @@ int cvy_pidfd_signal(int pidfd, int signal);
 int cvy_pidfd_status(int pidfd, pid_t pid);
 /* 1 when the process of a pidfd has ended (zombies too), 0 while it lives. */
 int cvy_pidfd_ended(int pidfd);
+/*
+ * What at(context) answers, 0 to 127, where it needs a descriptor and none is left: it is called in
+ * a process that shares this one's memory, while this thread waits. -1 where that cannot be made.
+ * It must not allocate or lock.
+ */
+int cvy_look_with_spare(int (*at)(const void *context), const void *context);
 /* Threads of this process; where /proc cannot tell, 2 once it has had any but the first. */
 int cvy_thread_count(void);
 /*

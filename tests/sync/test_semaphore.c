@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of semaphores relies on, under every start method. */
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "asleep.h"
@@ -149,6 +150,23 @@ static void a_killed_holder_is_noticed_in_slices(void **state)
 {
 	cvy_line_slices = true;
 	units_of_a_killed_process_come_back_to_who_sleeps(*(covey_method *)*state);
+}
+
+static void a_death_is_seen_where_no_descriptor_is_left(void **state)
+{
+	covey_semaphore s = new_semaphore("held", 1);
+	covey_process *p = start_holder(s, 1, 0, *(covey_method *)*state);
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){1, before.rlim_max}; /* 0 is open */
+	covey_process_kill(p);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(dup(0), -1);
+	assert_int_equal(covey_semaphore_acquire(s, COVEY_FOREVER), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(end_of(p), 128 + SIGKILL);
+	assert_int_equal(covey_semaphore_destroy(s), 0);
 }
 
 static void an_ended_holder_gives_its_units_back(void **state)
@@ -566,6 +584,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST_BY_METHODS(no_more_are_inside_than_there_are_units),
 	HARNESS_TEST_BY_METHODS(a_killed_holder_gives_its_units_back),
 	HARNESS_TEST_BY_METHODS(a_killed_holder_is_noticed_in_slices),
+	HARNESS_TEST_BY_METHODS(a_death_is_seen_where_no_descriptor_is_left),
 	HARNESS_TEST_BY_METHODS(an_ended_holder_gives_its_units_back),
 	HARNESS_TEST_BY_METHODS(too_few_units_are_told_in_words),
 	HARNESS_TEST_BY_METHODS(waiters_are_served_in_order),
