@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Senders and receivers, and the books that they keep. */
+/* What all write down, and what it comes to. */
 #include "storm.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct message {
-	uint32_t sender, number, len, sum;
-	unsigned char body[SIZE_MOST];
-};
-#define HEAD offsetof(struct message, body)
+#include "support/runner.h"
+
+struct books *books;
 
 uint32_t roll(struct dice *dice, uint32_t sides)
 {
@@ -25,123 +23,89 @@ uint32_t roll(struct dice *dice, uint32_t sides)
 	return (uint32_t)((z ^ z >> 31) >> 33) % sides;
 }
 
-struct books *books_open(const char *path)
+bool books_open(pid_t owner, int held)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	void *books;
+	char path[64];
+	void *map;
+	int fd;
 
+	if (books)
+		return true;
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)owner, held);
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return NULL;
-	books = mmap(NULL, sizeof(struct books), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		return false;
+	map = mmap(NULL, sizeof *books, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
-	return books == MAP_FAILED ? NULL : books;
+	if (map == MAP_FAILED)
+		return false;
+	books = map;
+	return true;
 }
 
-static uint32_t sum_of(const struct message *m)
+void doing(const char *format, ...)
 {
-	uint32_t sum = m->sender * 31 + m->number * 7 + m->len;
+	va_list args;
 
-	for (uint32_t i = 0; i < m->len; i++)
-		sum = sum * 33 + m->body[i];
-	return sum;
+	va_start(args, format);
+	vsnprintf(books->doing, sizeof books->doing, format, args);
+	va_end(args);
 }
 
-static void note_odd(struct books *books, const char *what)
+void wrong(const char *format, ...)
 {
-	if (__atomic_fetch_add(&books->odd, 1, __ATOMIC_SEQ_CST) == 0)
-		snprintf(books->words, sizeof books->words, "%s: %s", what, covey_errmsg());
+	char words[sizeof books->words];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof words, format, args);
+	va_end(args);
+	if (__atomic_fetch_add(&books->wrong, 1, __ATOMIC_SEQ_CST) == 0)
+		memcpy(books->words, words, sizeof words);
 }
 
-int storm_sender(const void *arg, size_t len)
+bool is_dead(pid_t pid)
 {
-	const struct orders *orders = arg;
-	struct dice dice = {orders->seed};
-	struct books *books = len == sizeof *orders ? books_open(orders->books) : NULL;
-	static struct message m;
+	char state = state_of(pid);
 
-	if (!books)
-		return 3;
-	for (uint32_t n = 0; n < orders->messages && !books->stop;) {
-		int rc;
+	return !state || state == 'Z' || state == 'X';
+}
 
-		m.sender = orders->number;
-		m.number = n;
-		m.len = roll(&dice, SIZE_MOST);
-		for (uint32_t i = 0; i < m.len; i++)
-			m.body[i] = (unsigned char)(n + i * m.sender);
-		m.sum = sum_of(&m);
-		books->sender[m.sender].began = n + 1;
-		rc = covey_queue_put(orders->queue, &m, HEAD + m.len, 500);
-		if (rc == 0) {
-			books->sender[m.sender].put = ++n;
-		} else if (rc == -ENOMEM || rc == -ETIMEDOUT) {
-			books->sender[m.sender].began = n; /* it was refused whole */
-			usleep(500);
-		} else {
-			note_odd(books, "put");
-			return 4;
-		}
+static bool is_of(const struct actor *a, int role, int about)
+{
+	return a->role == role && (about < 0 || a->about == about);
+}
+
+uint32_t dead_of(int role, int about)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < books->actors; i++)
+		n += is_of(&books->actor[i], role, about) && books->actor[i].pid &&
+		     !books->actor[i].ended && is_dead(books->actor[i].pid);
+	return n;
+}
+
+bool one_lives(int role, int about)
+{
+	for (uint32_t i = 0; i < books->actors; i++) {
+		const struct actor *a = &books->actor[i];
+
+		if (is_of(a, role, about) && a->pid && !a->ended && !is_dead(a->pid))
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-int storm_receiver(const void *arg, size_t len)
+void span_add(struct span *span, int role, int column, int sign)
 {
-	const struct orders *orders = arg;
-	struct books *books = len == sizeof *orders ? books_open(orders->books) : NULL;
-	static struct message m;
-	int64_t last[SENDERS_MOST];
+	for (uint32_t i = 0; i < books->actors; i++) {
+		const struct actor *a = &books->actor[i];
+		int64_t done = a->done[column], begun = a->begun[column];
 
-	if (!books)
-		return 3;
-	memset(last, 0xff, sizeof last);
-	for (;;) {
-		int64_t n = covey_queue_get(orders->queue, &m, sizeof m, COVEY_FOREVER);
-
-		if (n == -EPIPE)
-			return 0;
-		if (n < 0) {
-			note_odd(books, "get");
-			return 4;
-		}
-		if (n < (int64_t)HEAD || m.len > SIZE_MOST || n != (int64_t)(HEAD + m.len) ||
-		    m.sender >= SENDERS_MOST || m.number >= MESSAGES_MOST || m.sum != sum_of(&m)) {
-			__atomic_fetch_add(&books->torn, 1, __ATOMIC_SEQ_CST);
+		if (a->role != role)
 			continue;
-		}
-		if ((int64_t)m.number <= last[m.sender])
-			__atomic_fetch_add(&books->order, 1, __ATOMIC_SEQ_CST);
-		last[m.sender] = m.number;
-		__atomic_fetch_add(&books->sender[m.sender].received[m.number], 1,
-		                   __ATOMIC_SEQ_CST);
+		span->least += sign > 0 ? done : -begun;
+		span->most += sign > 0 ? begun : -done;
 	}
-}
-
-const char *books_balance(const struct books *books, uint32_t killed_receivers, uint32_t *sent,
-                          uint32_t *received, uint32_t *died)
-{
-	*sent = *received = *died = 0;
-	if (books->torn)
-		return "a message was torn";
-	if (books->order)
-		return "messages of one sender came out of order";
-	if (books->odd)
-		return books->words;
-	for (uint32_t s = 0; s < SENDERS_MOST; s++) {
-		uint32_t put = books->sender[s].put, began = books->sender[s].began;
-
-		for (uint32_t n = 0; n < MESSAGES_MOST; n++) {
-			uint32_t times = books->sender[s].received[n];
-
-			if (times > 1)
-				return "a message was received twice";
-			if (times && n >= began)
-				return "a message was received that nobody sent";
-			/* One that a sender died in is sent if it was received. */
-			*sent += n < put || times;
-			*received += times;
-			*died += n < put && !times;
-		}
-	}
-	return *died > killed_receivers ? "messages were lost" : NULL;
 }

@@ -1,285 +1,231 @@
 /* SPDX-License-Identifier: MIT */
-/* A round: a family, and what befalls it. */
+/* A round: what there is, what befalls it, and how it ends. */
 #include "storm.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#define TASKS_MOST 400
+#include "support/runner.h"
 
-static const covey_method methods[] = {COVEY_FORK, COVEY_SPAWN, COVEY_FORKSERVER};
-
-struct member {
-	covey_process *process; /* NULL: none */
-	struct orders orders;
-	bool killed, receives;
+static const struct subject *const subjects[] = {
+	&channel_subject, &lock_subject, &rwlock_subject,  &semaphore_subject,
+	&store_subject,   &dict_subject, &barrier_subject,
 };
+#define MEMBERS_FIRST 10
+#define SUBJECTS (sizeof subjects / sizeof *subjects)
 
-static struct round {
-	struct dice dice;
-	struct books *books;
-	struct orders orders;
-	struct member member[SENDERS_MOST + RECEIVERS_MOST];
-	uint32_t members, senders, receivers, killed_receivers;
-	covey_pool *pool;
-	covey_future *future[TASKS_MOST];
-	uint32_t tasks, worker_kills;
-	struct outcome *outcome;
-} r;
+static struct self root;
+static uint8_t stage[4 * SUBJECTS + 8]; /* the roles of this round, more often played ones twice */
+static uint32_t stages;
 
-static int64_t ms_now(void)
+/* Tells main() who waits where, when a round does not end: from whatever this process is in. */
+static void tell_state(int signal)
 {
-	struct timespec t;
+	static covey_process_info infos[ACTORS_MOST];
+	int n = covey_family_processes(infos, ACTORS_MOST), at = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	(void)signal;
+	books->state[0] = 0;
+	for (int i = 0; i < n && i < ACTORS_MOST && at < (int)sizeof books->state - 100; i++)
+		at += snprintf(books->state + at, sizeof books->state - (size_t)at, "  %d %s%s%s\n",
+		               (int)infos[i].pid, infos[i].name,
+		               infos[i].waiting_for[0] ? " waits for " : "", infos[i].waiting_for);
+	books->told = 1;
 }
 
-static void fault(const char *why)
+static void add_role(enum role role)
 {
-	if (!r.outcome->why[0])
-		snprintf(r.outcome->why, sizeof r.outcome->why, "%s (%s)", why, covey_errmsg());
+	stage[stages++] = (uint8_t)role;
 }
 
-/* ---- the pool */
-
-COVEY_TASK(uint64_t, storm_task, uint64_t, n, uint32_t, work)
+/* A dice of its own for each step: what one does of what it rolls changes no other. */
+static struct dice dice_of(uint64_t seed, uint32_t step)
 {
-	uint64_t sum = n;
+	struct dice dice = {seed};
 
-	for (uint32_t i = 0; i < work; i++)
-		sum = sum * 6364136223846793005u + 1442695040888963407u;
-	return sum;
+	dice.state = ((uint64_t)roll(&dice, 1u << 30) << 32) + step * UINT64_C(0x632be59bd9b4e019);
+	return dice;
 }
 
-/* Tells its pid, and runs on once it may. */
-static int hold(covey_task *task, const void *arg, size_t len)
+static bool set_up(void)
 {
-	const struct orders *orders = arg;
-	struct books *books = len == sizeof *orders ? books_open(orders->books) : NULL;
+	struct rlimit files = {100 + roll(&root.dice, 200), 1024};
+	covey_config config = {.quota = (24u << 20) + roll(&root.dice, 48u << 20)};
+	uint32_t without = roll(&root.dice, 1u << SUBJECTS);
 
-	(void)task;
-	if (!books)
-		return covey_task_fail(1, "no books");
-	books->holder = getpid();
-	while (!books->let_go)
-		usleep(50);
-	munmap(books, sizeof *books);
-	return 0;
-}
-
-static void submit_some(void)
-{
-	for (uint32_t n = roll(&r.dice, 8); n > 0 && r.tasks < TASKS_MOST; n--) {
-		r.future[r.tasks] =
-			covey_submit(r.pool, storm_task, r.tasks, r.tasks * 997 % 200000);
-		if (r.future[r.tasks])
-			r.tasks++;
-		else if (covey_errcode() != -ENOMEM)
-			fault("submit");
-	}
-}
-
-/* Kills a worker somewhere in what it does next: by a descriptor, got while it surely was there. */
-static void kill_worker(void)
-{
-	covey_future *f;
-	int fd = -1;
-
-	r.books->holder = r.books->let_go = 0;
-	f = covey_pool_submit(r.pool, hold, &r.orders, sizeof r.orders, NULL);
-	while (f && !r.books->holder && covey_future_done(f) == 0)
-		usleep(50);
-	if (f && r.books->holder)
-		fd = (int)syscall(SYS_pidfd_open, r.books->holder, 0);
-	submit_some();
-	r.books->let_go = 1;
-	usleep(roll(&r.dice, 400));
-	if (fd >= 0) {
-		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-		close(fd);
-		r.worker_kills++;
-		r.outcome->killed++;
-	}
-	covey_future_free(f);
-}
-
-static void end_pool(void)
-{
-	for (uint32_t i = 0; i < r.tasks; i++) {
-		uint64_t sum;
-		int rc = covey_result(r.future[i], &sum, COVEY_FOREVER);
-
-		if (rc == -EOWNERDEAD)
-			r.outcome->tasks_died++;
-		else if (rc < 0)
-			fault("a task");
-		else if (sum != storm_task(i, i * 997 % 200000))
-			fault("a task's result is wrong");
-		covey_future_free(r.future[i]);
-	}
-	r.outcome->tasks = r.tasks;
-	if (r.outcome->tasks_died > r.worker_kills)
-		fault("more tasks died than workers were killed");
-	if (covey_pool_close(r.pool) < 0 || covey_pool_join(r.pool, COVEY_FOREVER) < 0)
-		fault("the pool does not end");
-}
-
-/* ---- senders and receivers */
-
-static void start(bool receives)
-{
-	struct member *m = &r.member[r.members];
-	uint32_t *count = receives ? &r.receivers : &r.senders;
-	covey_method method = methods[roll(&r.dice, 3)];
-
-	if (*count == (receives ? RECEIVERS_MOST : SENDERS_MOST))
-		return;
-	*m = (struct member){.orders = r.orders, .receives = receives};
-	m->orders.number = *count;
-	m->orders.seed = r.orders.seed + r.members;
-	m->orders.messages = 50 + roll(&r.dice, MESSAGES_MOST - 50);
-	if (covey_process_start(&m->process, receives ? storm_receiver : storm_sender, &m->orders,
-	                        sizeof m->orders,
-	                        &(covey_process_opts){.method = method, .daemon = 1}) < 0) {
-		if (covey_errcode() != -EMFILE && covey_errcode() != -ENOMEM)
-			fault("start");
-		return;
-	}
-	++*count;
-	r.members++;
-}
-
-static void kill_member(struct member *m)
-{
-	if (covey_process_alive(m->process) != 1)
-		return;
-	covey_process_kill(m->process);
-	m->killed = true;
-	r.killed_receivers += m->receives;
-	r.outcome->killed++;
-}
-
-static void stop_member(struct member *m)
-{
-	covey_process_signal(m->process, SIGSTOP);
-	usleep(roll(&r.dice, 20000));
-	covey_process_signal(m->process, SIGCONT);
-	r.outcome->stopped++;
-}
-
-static void join(bool receivers)
-{
-	for (uint32_t i = 0; i < r.members; i++) {
-		struct member *m = &r.member[i];
-		int code;
-
-		if (m->receives != receivers)
-			continue;
-		if (covey_process_join(m->process, COVEY_FOREVER) < 0)
-			fault("join");
-		code = covey_process_exit_code(m->process);
-		if (code != 0 && !(m->killed && code == 128 + SIGKILL))
-			fault(r.books->words[0] ? r.books->words : "a wrong exit code");
-		covey_process_free(m->process);
-	}
-}
-
-/* ---- the round */
-
-static void set_up(uint64_t seed)
-{
-	static const uint64_t bounds[] = {0, 1, 4, 50, 1000};
-	struct rlimit files = {64 + roll(&r.dice, 200), 1024};
-	covey_queue_opts opts = {.max_messages = bounds[roll(&r.dice, 5)]};
-	covey_pool_opts pool = {.workers = 1 + (int)roll(&r.dice, 4),
-	                        .max_tasks_per_worker = roll(&r.dice, 2) ? 10 : 0,
-	                        .retries = (int)roll(&r.dice, 2),
-	                        .method = methods[roll(&r.dice, 3)]};
-	int fd;
-
-	snprintf(r.orders.books, sizeof r.orders.books, "/tmp/covey-storm-XXXXXX");
-	fd = mkostemp(r.orders.books, O_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, sizeof(struct books)) < 0 ||
-	    !(r.books = books_open(r.orders.books))) {
-		fault("setup: the books");
-		return;
-	}
-	close(fd);
-	r.orders.seed = seed;
-	covey_configure(&(covey_config){.quota = (16u << 20) + roll(&r.dice, 32u << 20)});
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (covey_queue_create(&r.orders.queue, &opts) < 0 || covey_pool_open(&r.pool, &pool) < 0)
-		fault("setup");
+	if (covey_configure(&config) < 0 ||
+	    covey_block_create(&root.objects.block, sizeof(struct guarded), NULL) < 0) {
+		wrong("set up: %s", covey_errmsg());
+		return false;
+	}
+	for (uint32_t i = 0; i < SUBJECTS; i++) {
+		if (subjects[i]->make(&root) < 0) {
+			wrong("set up %s: %s", subjects[i]->name, covey_errmsg());
+			return false;
+		}
+		/* Those left out are there, so that what is given to all is the same. */
+		for (const uint8_t *role = subjects[i]->roles;
+		     *role && role < subjects[i]->roles + 4; role++)
+			if (!(without & 1u << i) || subjects[i] == &channel_subject)
+				add_role(*role);
+	}
+	add_role(PARENT);
+	add_role(OWNER);
+	pools_open(&root);
+	return !books->wrong;
+}
+
+/* Parties must all have come, or none is waited for. */
+static void start_parties(void)
+{
+	for (uint32_t i = 0; i < root.objects.parties; i++)
+		if (!start_member(&root, PARTY, &root.dice)) {
+			covey_barrier_abort(root.objects.barrier);
+			return;
+		}
 }
 
 /* One of the things that happen. */
-static void happen(void)
+static void happen(struct dice *dice)
 {
-	struct member *m = r.members ? &r.member[roll(&r.dice, r.members)] : NULL;
+	uint32_t what = roll(dice, 24);
 
-	switch (roll(&r.dice, 8)) {
-	case 0:
-	case 1:
-		start(false);
-		break;
-	case 2:
-		start(true);
-		break;
-	case 3:
-		if (m)
-			kill_member(m);
-		break;
-	case 4:
-		if (m)
-			stop_member(m);
-		break;
-	case 5:
-		kill_worker();
-		break;
-	default:
-		submit_some();
-	}
-	usleep(roll(&r.dice, 4000));
+	if (what < 10)
+		start_member(&root, stage[roll(dice, stages)], dice);
+	else if (what < 13)
+		kill_members(dice, 1);
+	else if (what < 15)
+		kill_members(dice, 2 + roll(dice, 3));
+	else if (what == 15)
+		stop_member(dice);
+	else if (what == 16)
+		pools_kill_worker(&root, dice);
+	else if (what == 17)
+		kill_tree(dice);
+	else if (what == 18)
+		kill_anyone(dice);
+	else if (what == 19)
+		strike_nursery(dice);
+	else
+		pools_submit(dice);
 }
 
-void storm_round(uint64_t seed, int ms, struct outcome *outcome)
+static void step(struct dice *dice)
 {
-	int64_t until = ms_now() + ms;
-	const char *why;
+	bool scarce = one_in(dice, 10);
 
-	r.dice.state = seed;
-	r.outcome = outcome;
-	set_up(seed);
-	for (int i = 0; i < 3 && !outcome->why[0]; i++) {
-		start(false);
-		start(true);
+	if (scarce)
+		shortage(dice);
+	happen(dice);
+	if (scarce) {
+		happen(dice);
+		relief();
 	}
-	while (ms_now() < until && !outcome->why[0])
-		happen();
-	if (!outcome->why[0]) {
-		end_pool();
-		r.books->stop = 1;
-		start(true); /* that at least one receiver lives: senders may sleep at a full queue
-		              */
-		for (int i = 0; i < 20 && r.receivers == r.killed_receivers; i++)
-			start(true);
-		join(false);
-		covey_queue_close(r.orders.queue);
-		join(true);
-		why = books_balance(r.books, r.killed_receivers, &outcome->sent, &outcome->received,
-		                    &outcome->died);
-		if (why)
-			fault(why);
+	usleep(roll(dice, 6000));
+}
+
+/* Whether any lives: of all, or of those that end by themselves; whoever started them. */
+static bool any_lives(bool all)
+{
+	for (int role = 1; role < ROLES; role++)
+		if ((all || heeds_stop(role)) && one_lives(role, -1))
+			return true;
+	return false;
+}
+
+/* Nothing new is begun; all that are at something finish it. */
+static void settle(void)
+{
+	books->stop = 1;
+	doing("waits for those who heed the stop");
+	while (any_lives(false)) {
+		for (uint32_t i = 0; i < SUBJECTS; i++)
+			if (subjects[i]->settle)
+				subjects[i]->settle(&root);
+		usleep(5000);
 	}
-	unlink(r.orders.books);
+}
+
+/* What the family holds: memory of dead pools is given back when the next one is opened. */
+static void look_for_leaks(void)
+{
+	int64_t until = now_ms() + 20000; /* for orphans, which end by themselves */
+	covey_usage usage = {0};
+	covey_pool *pool;
+
+	if (covey_pool_open(&pool, &(covey_pool_opts){.workers = 1}) < 0 ||
+	    covey_pool_close(pool) < 0 || covey_pool_join(pool, COVEY_FOREVER) < 0)
+		wrong("a pool at the end: %s", covey_errmsg());
+	while (covey_usage_get(&usage) == 0 && usage.processes != 1 && now_ms() < until)
+		usleep(5000);
+	if (usage.objects || usage.processes != 1) {
+		tell_state(0);
+		wrong("left: %llu objects, %llu processes; there are:\n%s",
+		      (unsigned long long)usage.objects, (unsigned long long)usage.processes - 1,
+		      books->state);
+	}
+}
+
+static void end(void)
+{
+	settle();
+	doing("ends its pools");
+	pools_end();
+	for (uint32_t i = 0; i < SUBJECTS; i++)
+		if (subjects[i]->close) {
+			doing("closes %s", subjects[i]->name);
+			subjects[i]->close(&root);
+		}
+	doing("joins its children");
+	join_members();
+	while (any_lives(true))
+		usleep(5000);
+	for (uint32_t i = 0; i < SUBJECTS; i++)
+		subjects[i]->check(&root);
+	covey_block_destroy(root.objects.block);
+	look_for_leaks();
+}
+
+void storm_round(uint64_t seed, pid_t books_owner, int books_fd)
+{
+	char *before = list_descriptors();
+	uint32_t steps, last;
+
+	signal(SIGUSR1, tell_state);
+	root = (struct self){.dice = dice_of(seed, 0), .books_owner = books_owner};
+	root.books_fd = books_fd;
+	steps = 20 + roll(&root.dice, 100);
+	last = one_in(&root.dice, 8) ? roll(&root.dice, steps) : steps; /* the root's last */
+	if (!books_open(books_owner, books_fd) || !set_up())
+		return;
+	start_parties();
+	for (uint32_t i = 1; i <= MEMBERS_FIRST; i++) {
+		struct dice dice = dice_of(seed, steps + i);
+
+		start_member(&root, stage[roll(&dice, stages)], &dice);
+	}
+	for (uint32_t i = 1; i <= steps && !books->wrong; i++) {
+		struct dice dice = dice_of(seed, i);
+
+		if (i > last) {
+			books->root_dies = 1;
+			kill(getpid(), SIGKILL);
+		}
+		step(&dice);
+	}
+	if (!books->wrong) {
+		char *after;
+
+		end();
+		after = list_descriptors();
+		if (print_descriptors(stdout, before, after))
+			wrong("descriptors are left");
+		free(after);
+	}
+	free(before);
 }
