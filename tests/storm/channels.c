@@ -102,7 +102,8 @@ void send_all(struct self *self)
 			usleep(roll(&self->dice, 400));
 		if (rc > 0)
 			continue;
-		if (rc == -EPIPE && books->stop)
+		/* The root's use of the pipe ends with it. */
+		if (rc == -EPIPE && (books->stop || books->root_dies))
 			return;
 		if (rc != -ETIMEDOUT && !excused(rc))
 			wrong("channel %u: put: %s", c, covey_errmsg());

@@ -136,6 +136,7 @@ static void collect(struct work *work, uint32_t i, uint32_t *died)
 	else if (sum != expected(task->kind, i))
 		wrong("the result of task %u is wrong", i);
 	covey_future_free(task->future);
+	__atomic_fetch_add(&books->sum.tasks, 1, __ATOMIC_SEQ_CST);
 }
 
 static void finish(struct work *work, const char *whose)
@@ -148,7 +149,6 @@ static void finish(struct work *work, const char *whose)
 		collect(work, i, &died);
 	if (covey_pool_join(work->pool, COVEY_FOREVER) < 0)
 		wrong("pool of %s: join: %s", whose, covey_errmsg());
-	__atomic_fetch_add(&books->sum.tasks, work->tasks, __ATOMIC_SEQ_CST);
 	killed = books->sum.workers_killed;
 	if (died > killed)
 		wrong("pool of %s: %u tasks died, and %u workers were killed", whose, died, killed);

@@ -13,9 +13,10 @@
 #include "support/runner.h"
 #include "watch.h"
 
-#define STILL 10000     /* ms that all must be seen asleep before they are believed stuck */
+#define ASLEEP 10000    /* ms that all must be seen asleep before they are believed stuck */
 #define AWAKE 1500      /* ms by which each time that one is seen awake puts that off */
-#define PATIENCE 120000 /* ms that a round may take in any case, on a machine that is busy */
+#define STILL 40000     /* ms that nothing may be done in, though some look round */
+#define PATIENCE 300000 /* ms that a round may take in any case, on a machine that is busy */
 #define ENDS 20000      /* ms that all may take to end after the root */
 
 /* All below this process, as text; from malloc. */
@@ -44,6 +45,22 @@ static bool all_asleep(void)
 	return !awake;
 }
 
+/* A number that changes as long as something is done. */
+static uint64_t progress(void)
+{
+	uint64_t n = books->actors + books->sum.tasks + books->sum.killed + books->sum.stopped;
+
+	for (int i = 0; i < ACTORS_MOST; i++)
+		for (int k = 0; k < 3; k++)
+			n = n * 31 + books->actor[i].done[k] + books->actor[i].ended;
+	for (int c = 0; c < CHANNELS; c++)
+		for (int i = 0; i < SENDERS_MOST; i++)
+			n = n * 31 + books->channel[c].account[i].put;
+	for (const char *p = books->doing; *p; p++)
+		n = n * 31 + (unsigned char)*p;
+	return n;
+}
+
 /* Where they are: as the kernel sees it, and as covey does, if the root can still say. */
 static void tell_hung(pid_t root, uint64_t seed, bool leave)
 {
@@ -66,7 +83,8 @@ static void tell_hung(pid_t root, uint64_t seed, bool leave)
 /* Waits for the root; false where it hangs. */
 static bool root_ends(pid_t root, int *status)
 {
-	int64_t since = now_ms(), slept = since, looked = since;
+	int64_t since = now_ms(), slept = since, looked = since, moved = since;
+	uint64_t before = 0;
 
 	while (waitpid(root, status, WNOHANG) == 0) {
 		int64_t now = now_ms();
@@ -80,7 +98,10 @@ static bool root_ends(pid_t root, int *status)
 			slept += AWAKE;
 		if (slept > now)
 			slept = now;
-		if (now - slept > STILL || now - since > PATIENCE)
+		if (progress() != before)
+			moved = now;
+		before = progress();
+		if (now - slept > ASLEEP || now - moved > STILL || now - since > PATIENCE)
 			return false;
 	}
 	return true;
