@@ -7,6 +7,7 @@
 #define CVY_BASE_H
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -160,6 +161,14 @@ static inline bool cvy_spin(struct cvy_spin *spin)
 		cvy_pause();
 	return true;
 }
+
+/* ---- descriptors (poll.c) */
+
+/*
+ * poll(2) for POLLIN and POLLOUT, however low RLIMIT_NOFILE has been set meanwhile. A
+ * hang-up or an error may be told as readiness only, which the next read or write tells from it.
+ */
+int cvy_poll(struct pollfd *fds, nfds_t n, int ms);
 
 /* ---- robust mutexes in shared memory (mutex.c) */
 

@@ -3,7 +3,6 @@
 #include "base/base.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +159,7 @@ int cvy_pidfd_ended(int pidfd)
 	int n;
 
 	do
-		n = poll(&poll_fd, 1, 0);
+		n = cvy_poll(&poll_fd, 1, 0);
 	while (n < 0 && errno == EINTR);
 	return n == 1;
 }

@@ -42,7 +42,7 @@
 #include <linux/futex.h>
 
 #include "base/base.h"
-#include "channel/broken.h"
+#include "base/broken.h"
 
 /* The calling thread's robust list head, as the C library registered it. */
 extern __thread struct robust_list_head *cvy_robust_cache

@@ -2,7 +2,6 @@
 /* Sockets as this layer uses them, keys, and what a forked child must close. */
 #include "net/net.h"
 
-#include <poll.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@ int cvy_wait_fd(int fd, short events, int64_t deadline)
 
 	for (;;) {
 		int ms = deadline == 0 ? 0 : cvy_poll_ms(deadline);
-		int rc = poll(&p, 1, ms);
+		int rc = cvy_poll(&p, 1, ms);
 
 		if (rc > 0)
 			return 0;

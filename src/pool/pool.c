@@ -4,7 +4,6 @@
 #include "pool/pool.h"
 
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +91,7 @@ static void end_process(struct crew *crew)
 	struct pollfd poll_fd = {.fd = crew->pidfd, .events = POLLIN};
 
 	cvy_pidfd_signal(crew->pidfd, SIGKILL);
-	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
+	while (cvy_poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
 		;
 	cvy_proc_reap(crew->slot, crew->pidfd);
 	close(crew->pidfd);

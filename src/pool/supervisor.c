@@ -7,7 +7,6 @@
  */
 #include "pool/pool.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,7 +44,7 @@ static void watch(struct supervision *s, bool missing)
 	tick = cvy_limit_tick(pool);
 	if (missing && (tick < 0 || tick > RETRY_MS))
 		tick = RETRY_MS;
-	if (poll(s->fds, s->workers + 2, tick) < 0)
+	if (cvy_poll(s->fds, s->workers + 2, tick) < 0)
 		for (uint32_t i = 0; i < s->workers + 2; i++)
 			s->fds[i].revents = 0;
 }

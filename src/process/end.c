@@ -2,7 +2,6 @@
 /* Several processes at once; the end of one, or of all that descend from it, in a single call. */
 #include "process/internal.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -92,7 +91,7 @@ static void await_killed(const uint32_t *seen)
 	while (cvy_now() < deadline && (fd = cvy_proc_tree_pidfd(seen)) >= 0) {
 		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 
-		poll(&poll_fd, 1, cvy_poll_ms(deadline));
+		cvy_poll(&poll_fd, 1, cvy_poll_ms(deadline));
 		close(fd);
 	}
 }

@@ -2,7 +2,6 @@
 /* Handles of processes: joining, asking, signalling, and the list of what was started. */
 #include "process/internal.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -59,7 +58,7 @@ int covey_process_join(covey_process *p, int timeout_ms)
 	while (atomic_load(&p->status) == -1) {
 		struct pollfd poll_fd = {.fd = p->pidfd, .events = POLLIN};
 
-		rc = poll(&poll_fd, 1, timeout_ms == 0 ? 0 : cvy_poll_ms(deadline));
+		rc = cvy_poll(&poll_fd, 1, timeout_ms == 0 ? 0 : cvy_poll_ms(deadline));
 		if (rc == 1) {
 			pthread_mutex_lock(&p->lock);
 			settle(p);

@@ -2,7 +2,6 @@
 /* Messages with descriptors, over sockets that keep messages apart (SOCK_SEQPACKET). */
 #include "process/internal.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -77,6 +76,6 @@ void cvy_await_message(int sock, int pidfd)
 	struct pollfd poll_fds[2] = {{.fd = sock, .events = POLLIN},
 	                             {.fd = pidfd, .events = POLLIN}};
 
-	while (poll(poll_fds, 2, -1) < 0 && errno == EINTR)
+	while (cvy_poll(poll_fds, 2, -1) < 0 && errno == EINTR)
 		;
 }

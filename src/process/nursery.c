@@ -11,7 +11,6 @@
 #include "process/internal.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,7 +206,7 @@ void cvy_nursery_serve(int sock, uint32_t client_slot)
 		                             {.fd = n.chld, .events = POLLIN},
 		                             {.fd = n.client, .events = POLLIN}};
 
-		if (poll(poll_fds, 3, -1) < 0)
+		if (cvy_poll(poll_fds, 3, -1) < 0)
 			continue;
 		if (poll_fds[2].revents)
 			_exit(0);

@@ -3,7 +3,6 @@
 #include "process/internal.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +83,7 @@ static void bury(struct cvy_nursery *n)
 		close(sock);
 	if (pidfd < 0)
 		return;
-	while (poll(&poll_fd, 1, END_WAIT) < 0 && errno == EINTR)
+	while (cvy_poll(&poll_fd, 1, END_WAIT) < 0 && errno == EINTR)
 		;
 	if (!cvy_pidfd_ended(pidfd))
 		cvy_pidfd_signal(pidfd, SIGKILL);

@@ -7,7 +7,6 @@
 #include "process/internal.h"
 
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,7 +42,7 @@ static void *watch(void *context)
 	atomic_store(&watcher, stand_apart(parent.fd) ? APART : SHARING);
 	cvy_futex_wake(&watcher, INT_MAX);
 	for (;;) {
-		if (poll(&parent, 1, -1) != 1)
+		if (cvy_poll(&parent, 1, -1) != 1)
 			continue;
 		if (parent.revents & POLLNVAL) {
 			cvy_own_thread(-1);

@@ -6,7 +6,6 @@
  */
 #include "wait/wait.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -99,7 +98,7 @@ static int poll_now(struct selection *s, int ms)
 	if (!s->descriptors && s->event < 0)
 		return 0;
 	s->fds[s->n] = (struct pollfd){.fd = s->event, .events = POLLIN};
-	rc = poll(s->fds, (nfds_t)s->n + 1, ms);
+	rc = cvy_poll(s->fds, (nfds_t)s->n + 1, ms);
 	if (rc < 0 && errno != EINTR)
 		return cvy_fail(errno, "select: poll: %s", covey_strerror(errno));
 	if (rc < 0)

@@ -70,6 +70,11 @@ bool harness_exists(pid_t pid)
 	return state && state != 'Z' && state != 'X';
 }
 
+bool harness_stopped(pid_t pid)
+{
+	return state_of(pid) == 'T';
+}
+
 #define FUTEX_WAITV 449 /* which headers may lack */
 
 bool harness_asleep(pid_t pid)

@@ -79,6 +79,8 @@ bool harness_wait(struct harness_patience *patience);
 
 /* Whether the first thread of a process is asleep in the kernel, waiting for a futex. */
 bool harness_asleep(pid_t pid);
+/* Whether the first thread of a process has been stopped by a signal. */
+bool harness_stopped(pid_t pid);
 /* kill(2) that refuses pids below 2. */
 void harness_kill(pid_t pid, int signal);
 /* Whether a process exists and is no zombie. */
