@@ -10,7 +10,8 @@
  * that the quick wait for the slow, and memory stays small.
  *
  * A process that digests says which file it is about to read. When it dies of
- * that file, main knows, names the file, and starts another in its place.
+ * that file, main knows, names the file, and starts another in its place. Once
+ * all that walk have ended, main closes their queue: who digests sees its end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,6 @@
 #include "entries.h"
 
 #define WORKERS_MOST 64
-/* How often main looks whether a process has died, in ms. */
-#define LOOK 100
 
 static const char usage[] =
 	"Usage: dupes [OPTION]... DIRECTORY...\n"
@@ -118,10 +117,11 @@ COVEY_PROCESS(digest, covey_queue, found, covey_queue, seen_by, struct directory
 
 struct run {
 	covey_queue found, seen;
-	int workers;
+	int walkers, workers;
 	struct directory deadly;
-	covey_process *process[WORKERS_MOST];
-	char *at[WORKERS_MOST]; /* the file that each is at, NULL for none */
+	covey_process *walker[WORKERS_MOST];  /* NULL once it has ended */
+	covey_process *process[WORKERS_MOST]; /* the same */
+	char *at[WORKERS_MOST];               /* the file that each is at, NULL for none */
 	struct entries entries;
 	int status;
 };
@@ -161,8 +161,25 @@ static void take(struct run *run, struct seen *seen)
 		run->status |= entries_add(&run->entries, seen->path, seen->size, seen->hash);
 }
 
+/* Closes what they put into once all that walk have ended. */
+static void look_at_walkers(struct run *run)
+{
+	int walking = 0;
+
+	for (int i = 0; i < run->walkers; i++) {
+		if (!run->walker[i])
+			continue;
+		if (covey_process_alive(run->walker[i]))
+			walking++;
+		else if (covey_process_finish(&run->walker[i], 1) != 0)
+			run->status |= fail("walking");
+	}
+	if (walking == 0)
+		covey_queue_close(run->found);
+}
+
 /* Replaces who has died. How many still work, or -1. */
-static int look_after(struct run *run)
+static int look_at_workers(struct run *run)
 {
 	int working = 0;
 
@@ -185,28 +202,43 @@ static int look_after(struct run *run)
 	return working;
 }
 
+/* Waits until something was seen or a process has ended. */
+static int await_news(const struct run *run)
+{
+	covey_waitable news[1 + 2 * WORKERS_MOST] = {COVEY_GET(run->seen)};
+	int n = 1;
+
+	for (int i = 0; i < run->walkers; i++)
+		if (run->walker[i])
+			news[n++] = COVEY_ENDED(run->walker[i]);
+	for (int w = 0; w < run->workers; w++)
+		if (run->process[w])
+			news[n++] = COVEY_ENDED(run->process[w]);
+	return covey_select(news, n, COVEY_FOREVER);
+}
+
 static int collect(struct run *run)
 {
 	struct seen seen;
-	int working;
+	int working = run->workers, rc;
 
-	do {
-		int rc = covey_queue_get_as(run->seen, seen, &seen, LOOK);
-
-		if (rc == 0) {
+	while (working > 0) {
+		if (await_news(run) < 0)
+			return fail("waiting");
+		while ((rc = covey_queue_get_as(run->seen, seen, &seen, 0)) == 0) {
 			take(run, &seen);
 			covey_free_as(seen, &seen);
-		} else if (rc != -ETIMEDOUT) {
-			return fail("what was seen");
 		}
-		working = rc == 0 ? 1 : look_after(run);
-	} while (working > 0);
+		if (rc != -EAGAIN)
+			return fail("what was seen");
+		look_at_walkers(run);
+		working = look_at_workers(run);
+	}
 	return working < 0 ? fail("no other process") : run->status;
 }
 
 static int find_all(struct run *run, char **directories, int n)
 {
-	covey_process *walkers[WORKERS_MOST] = {NULL};
 	covey_queue_opts bounded = {.max_messages = 1024};
 	struct directory directory;
 
@@ -214,20 +246,18 @@ static int find_all(struct run *run, char **directories, int n)
 	if (covey_queue_create(&run->seen, &bounded) < 0)
 		return fail("a queue");
 	bounded.name = "found";
-	bounded.end_with_senders = 1; /* its readers end once the walkers have */
 	if (covey_queue_create(&run->found, &bounded) < 0)
 		return fail("a queue");
 	for (int i = 0; i < n; i++) {
 		snprintf(directory.path, sizeof directory.path, "%s", directories[i]);
-		if (covey_start_args(&walkers[i], walk, (run->found, directory)) < 0)
+		if (covey_start_args(&run->walker[i], walk, (run->found, directory)) < 0)
 			return fail(directories[i]);
+		run->walkers++;
 	}
 	for (int w = 0; w < run->workers; w++)
 		if (start_worker(run, w) < 0)
 			return fail("a process to read files");
 	run->status |= collect(run);
-	if (covey_process_finish(walkers, n) != 0)
-		return fail("walking");
 	return run->status;
 }
 

@@ -43,7 +43,8 @@ typedef struct covey_queue_opts {
 	uint64_t max_bytes;    /* a put waits while more would be queued; 0: no bound */
 	uint64_t max_message;  /* longest message allowed; 0: no bound */
 	/* Not 0: get answers -EPIPE once nothing is left and every process that
-	 * has ever put has ended. */
+	 * has ever put has ended. One that has yet to put does not count: where several
+	 * begin at different times, rather close the queue once all of them have ended. */
 	int end_with_senders;
 	/* Not 0: what is got is to be marked done, see covey_queue_task_done. */
 	int counted;
