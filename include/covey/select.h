@@ -22,8 +22,9 @@
  *
  * Death: no death of another process, at any instruction, leaves one who waits
  * here asleep: what a sender published is seen, and that all senders have ended
- * is seen within a tenth of a second. Should the sender and the one first woken
- * by its death die in the same few instructions, within a second.
+ * is seen at once (before Linux 5.16 within a tenth of a second). Should the
+ * sender and the one first woken by its death die in the same few instructions,
+ * within a second.
  *
  * Threads, forks: the descriptors, and a select over descriptors and shared
  * objects together, are served by one thread of covey's in the process, started

@@ -74,6 +74,10 @@ int cvy_name(char to[COVEY_NAME_MAX + 1], const char *name, const char *what);
 #define CVY_MS INT64_C(1000000)
 
 int64_t cvy_now(void);
+static inline int64_t cvy_sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
 /* When a timeout in ms runs out: COVEY_FOREVER and any negative are CVY_NEVER. */
 int64_t cvy_deadline(int timeout_ms);
 /*
@@ -83,9 +87,10 @@ int64_t cvy_deadline(int timeout_ms);
 struct cvy_wait {
 	int timeout_ms;
 	int64_t deadline; /* CVY_UNSET before */
+	int64_t slice;    /* of the last sleep that nobody may have ended, 0 before */
 };
 #define CVY_UNSET INT64_MIN
-#define CVY_WAIT(timeout_ms) ((struct cvy_wait){(timeout_ms), CVY_UNSET})
+#define CVY_WAIT(timeout_ms) ((struct cvy_wait){(timeout_ms), CVY_UNSET, 0})
 static inline int64_t cvy_until(struct cvy_wait *wait)
 {
 	if (wait->deadline == CVY_UNSET)

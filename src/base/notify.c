@@ -12,6 +12,9 @@ __thread struct robust_list_head *cvy_robust_cache;
 bool cvy_notify_takes = true;
 int64_t cvy_notify_slice = CVY_SLICE;
 
+/* A dying process is seen by its life word some time before it has ended. */
+#define BLIND_FIRST (CVY_MS / 5)
+
 /* Where a thread has no robust list (it was not made by the C library), nobody reads this. */
 static __thread struct robust_list_head nowhere;
 
@@ -78,18 +81,21 @@ void cvy_notify_publish_taken(_Atomic uint32_t *word, const _Atomic uint32_t *wa
  * the word as it is. So a waiter that comes to the word just after that must
  * see, once it is queued, that the index has moved.
  */
-static bool sleep_on_all(_Atomic uint32_t *word, uint32_t value, _Atomic uint64_t *index,
-                         uint64_t seen, _Atomic uint32_t *other, uint32_t other_seen, int64_t until)
+static bool sleep_on_all(const struct cvy_news *news, uint32_t value, int64_t until)
 {
-	struct futex_waitv entries[3];
-	int rc;
+	struct futex_waitv entries[4];
+	unsigned n = 1;
 
-	cvy_futex_expect(&entries[0], word, value);
-	/* The low half of the index: covey runs on little-endian machines. */
-	cvy_futex_expect(&entries[1], (_Atomic uint32_t *)(void *)index, (uint32_t)seen);
-	cvy_futex_expect(&entries[2], other, other_seen);
-	rc = cvy_futex_wait_any(entries, CVY_BROKEN == CVY_INDEX_UNSEEN ? 1 : 3, until);
-	return rc != -ENOSYS;
+	cvy_futex_expect(&entries[0], news->word, value);
+	if (CVY_BROKEN != CVY_INDEX_UNSEEN) {
+		/* The low half of the index: covey runs on little-endian machines. */
+		cvy_futex_expect(&entries[n++], (_Atomic uint32_t *)(void *)news->index,
+		                 (uint32_t)news->seen);
+		cvy_futex_expect(&entries[n++], news->other, news->other_seen);
+	}
+	if (news->life.word)
+		cvy_futex_expect(&entries[n++], news->life.word, news->life.seen);
+	return cvy_futex_wait_any(entries, n, until) != -ENOSYS;
 }
 
 uint32_t cvy_notify_arm(_Atomic uint32_t *word)
@@ -102,9 +108,27 @@ uint32_t cvy_notify_arm(_Atomic uint32_t *word)
 	return value | FUTEX_WAITERS;
 }
 
-int cvy_notify_wait_watched(_Atomic uint32_t *word, const _Atomic uint32_t *watched,
-                            _Atomic uint64_t *index, uint64_t seen, _Atomic uint32_t *other,
-                            uint32_t other_seen, int64_t deadline)
+void cvy_life_pass_on(const struct cvy_life *life)
+{
+	if (life->word && atomic_load(life->word) != life->seen)
+		cvy_futex_wake(life->word, INT_MAX);
+}
+
+int64_t cvy_blind(struct cvy_wait *wait)
+{
+	wait->slice = wait->slice ? 2 * wait->slice : BLIND_FIRST;
+	if (wait->slice > CVY_BLIND_SLICE)
+		wait->slice = CVY_BLIND_SLICE;
+	return cvy_now() + wait->slice;
+}
+
+static bool has_moved(const struct cvy_news *news)
+{
+	return atomic_load(news->index) != news->seen ||
+	       atomic_load(news->other) != news->other_seen;
+}
+
+int cvy_notify_wait(const struct cvy_news *news, int64_t deadline)
 {
 	struct robust_list_head *head = cvy_robust();
 	struct robust_list *outer = head->list_op_pending;
@@ -114,27 +138,23 @@ int cvy_notify_wait_watched(_Atomic uint32_t *word, const _Atomic uint32_t *watc
 
 	if (deadline <= now)
 		return -ETIMEDOUT;
-	value = cvy_notify_arm(word);
-	if (atomic_load(index) != seen || atomic_load(other) != other_seen)
+	value = cvy_notify_arm(news->word);
+	if (has_moved(news))
 		return 0;
-	head->list_op_pending = (struct robust_list *)((char *)word - head->futex_offset);
+	head->list_op_pending = (struct robust_list *)((char *)news->word - head->futex_offset);
 	CVY_ORDERED();
-	if (deadline < until)
-		until = deadline;
-	if (cvy_notify_takes || !sleep_on_all(word, value, index, seen, other, other_seen, until))
-		cvy_futex_wait(word, value, until);
-	if (cvy_notify_number(watched) > 1 &&
-	    (atomic_load(index) != seen || atomic_load(other) != other_seen))
-		cvy_futex_wake(word, INT_MAX);
+	until = cvy_sooner(until, deadline);
+	if (cvy_notify_takes || !sleep_on_all(news, value, until)) {
+		if (news->life.word) /* which cannot be slept at besides */
+			until = cvy_sooner(until, now + CVY_BLIND_SLICE);
+		cvy_futex_wait(news->word, value, until);
+	}
+	cvy_life_pass_on(&news->life);
+	if (cvy_notify_number(news->watched) > 1 && has_moved(news))
+		cvy_futex_wake(news->word, INT_MAX);
 	CVY_ORDERED();
 	head->list_op_pending = outer;
 	return 0;
-}
-
-int cvy_notify_wait(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t seen,
-                    _Atomic uint32_t *other, uint32_t other_seen, int64_t deadline)
-{
-	return cvy_notify_wait_watched(word, NULL, index, seen, other, other_seen, deadline);
 }
 
 void cvy_notify_all(_Atomic uint32_t *word)

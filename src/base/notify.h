@@ -61,6 +61,12 @@ extern bool cvy_notify_takes;
 /* The longest sleep at a notify word; CVY_SLICE, or longer in tests of what it insures against. */
 extern int64_t cvy_notify_slice;
 
+/* The longest where what is waited for may come without a wake-up, such as a death. */
+#define CVY_BLIND_SLICE (cvy_notify_slice / 10)
+
+/* Until when to sleep there; longer each time, from a few hundred microseconds. */
+int64_t cvy_blind(struct cvy_wait *wait);
+
 /* Stores to memory that the kernel reads at our death keep their order with these. */
 #define CVY_ORDERED() __asm__ volatile("" ::: "memory")
 
@@ -113,17 +119,30 @@ static inline void cvy_notify_publish(_Atomic uint32_t *word, _Atomic uint64_t *
 	cvy_notify_publish_watched(word, NULL, index, value);
 }
 
+/* A word that the kernel changes as a process dies, as it was seen; NULL: none. */
+struct cvy_life {
+	_Atomic uint32_t *word;
+	uint32_t seen;
+};
+/* Wakes the others who sleep at it, where it is no longer as it was seen: the kernel wakes one. */
+void cvy_life_pass_on(const struct cvy_life *life);
+
+/* What one waits for: that the index, or the other word, or the life is no longer as seen. */
+struct cvy_news {
+	_Atomic uint32_t *word;          /* where it is told */
+	const _Atomic uint32_t *watched; /* whether others may watch the word; NULL: none may */
+	_Atomic uint64_t *index;
+	uint64_t seen;
+	_Atomic uint32_t *other;
+	uint32_t other_seen;
+	struct cvy_life life;
+};
+
 /*
- * One round of waiting: sets the word, and sleeps unless *index is no longer
- * `seen` or *other no longer `other_seen`. Returns 0 to look again, or
- * -ETIMEDOUT once the deadline has passed.
+ * One round of waiting: sets the word, and sleeps unless there is news. Passes on to others
+ * what it is woken for. Returns 0 to look again, or -ETIMEDOUT once the deadline has passed.
  */
-int cvy_notify_wait(_Atomic uint32_t *word, _Atomic uint64_t *index, uint64_t seen,
-                    _Atomic uint32_t *other, uint32_t other_seen, int64_t deadline);
-/* The same at a word that may be watched; passes on what it is woken for. */
-int cvy_notify_wait_watched(_Atomic uint32_t *word, const _Atomic uint32_t *watched,
-                            _Atomic uint64_t *index, uint64_t seen, _Atomic uint32_t *other,
-                            uint32_t other_seen, int64_t deadline);
+int cvy_notify_wait(const struct cvy_news *news, int64_t deadline);
 
 /* Sets the word as one who is about to sleep at it does; the value to sleep on. */
 uint32_t cvy_notify_arm(_Atomic uint32_t *word);

@@ -179,23 +179,27 @@ int covey_queue_task_done(covey_queue handle)
 }
 
 /*
- * What is not done yet, and how many are lost by the dead. Where messages came or
- * went meanwhile it is at least 1, for then there is more to look at.
+ * What is not done yet, how many are lost by the dead, and one who lives and has some to
+ * mark, 0 for none. Where messages came or went meanwhile it is at least 1, for then there
+ * is more to look at.
  */
-static uint64_t unfinished(struct queue *q, struct counts *counts, uint64_t *lost)
+static uint64_t unfinished(struct queue *q, struct counts *counts, uint64_t *lost, uint64_t *user)
 {
 	uint64_t head = atomic_load(&q->head), tail = atomic_load(&q->tail), left = tail - head;
 
-	*lost = 0;
+	*lost = *user = 0;
 	for (uint32_t i = 0; i < TAKERS_MAX; i++) {
 		struct taker *taker = &counts->taker[i];
+		uint64_t of = atomic_load(&taker->user);
 		uint64_t before = atomic_load(&taker->lost);
 		uint64_t open = atomic_load(&taker->got) - atomic_load(&taker->done);
 
 		if (!open)
 			continue;
-		if (!cvy_user_alive(atomic_load(&taker->user)))
+		if (!cvy_user_alive(of))
 			before = open;
+		else if (open > before)
+			*user = of;
 		*lost += before;
 		left += open - before;
 	}
@@ -211,8 +215,13 @@ static int64_t wait_for_marks(const struct queue_ref *ref, struct counts *counts
 
 	for (;;) {
 		uint32_t state = atomic_load(&ref->queue->state);
-		uint64_t marks = atomic_load(&counts->marks), lost;
-		uint64_t left = unfinished(ref->queue, counts, &lost);
+		uint64_t marks = atomic_load(&counts->marks), lost, user;
+		uint64_t left = unfinished(ref->queue, counts, &lost, &user);
+		struct cvy_news news = {.word = &counts->word,
+		                        .index = &counts->marks,
+		                        .seen = marks,
+		                        .other = &ref->queue->state,
+		                        .other_seen = state};
 		int64_t until;
 
 		if (!cvy_object_is(ref->object, ref->id, CVY_QUEUE) || state == QUEUE_DESTROYED)
@@ -222,11 +231,11 @@ static int64_t wait_for_marks(const struct queue_ref *ref, struct counts *counts
 		if (wait->timeout_ms == 0 || cvy_now() >= cvy_until(wait))
 			return cvy_timed_out(wait->timeout_ms, "%s: %llu messages are not done",
 			                     cvy_queue_title(title, ref), (unsigned long long)left);
-		until = cvy_now() + USERS_SLICE;
-		if (until > wait->deadline)
-			until = wait->deadline;
-		cvy_notify_wait(&counts->word, &counts->marks, marks, &ref->queue->state, state,
-		                until);
+		until = wait->deadline;
+		/* Whoever has some marks them or dies; where nobody has, a get tells nobody. */
+		if (!user || cvy_user_watch(user, &news.life))
+			until = cvy_sooner(until, cvy_blind(wait));
+		cvy_notify_wait(&news, until);
 	}
 }
 

@@ -93,7 +93,7 @@ static int use(covey_pipe end, struct queue_ref *own, struct queue_ref *peer)
 	int rc = refer(end, own, peer);
 
 	if (rc == 0 && peer->object)
-		rc = cvy_users_note(&peer->queue->senders, own);
+		rc = cvy_senders_note(peer->queue, own);
 	return rc;
 }
 

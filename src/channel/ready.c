@@ -57,14 +57,18 @@ int cvy_side_ready(const struct cvy_side *side)
 int cvy_side_arm(const struct cvy_side *side, struct cvy_sleep *sleep)
 {
 	struct queue_ref ref;
+	struct users *users;
 	struct queue *q;
 	int rc = refer(side, &ref);
 
 	if (rc != 0)
 		return rc;
 	q = ref.queue;
-	sleep->word = side->sends ? &q->full_word : &q->empty_word;
-	sleep->looks = side->sends ? ref.receivers != NULL : q->end_with_senders != 0;
+	users = side->sends ? ref.receivers : q->end_with_senders ? &q->senders : NULL;
+	*sleep = (struct cvy_sleep){.word = side->sends ? &q->full_word : &q->empty_word};
+	/* As in send.c. */
+	sleep->blind = users && (cvy_users_watch(users, &sleep->life) ||
+	                         (side->sends && !atomic_load(&users->latest)));
 	atomic_store(side->sends ? &q->full_watched : &q->empty_watched, 1);
 	sleep->value = cvy_notify_arm(sleep->word);
 	return look(side, &ref);

@@ -7,6 +7,7 @@
 #define CVY_READY_H
 
 #include "arena/arena.h"
+#include "base/notify.h"
 
 /* A side: of the queue `id`, or of the pipe's end `id`. */
 struct cvy_side {
@@ -19,7 +20,8 @@ struct cvy_side {
 struct cvy_sleep {
 	_Atomic uint32_t *word;
 	uint32_t value;
-	bool looks; /* what it waits for may come by a death that wakes nobody: look now and then */
+	bool blind; /* what it waits for may come without a word: look now and then */
+	struct cvy_life life;
 };
 
 /*

@@ -24,6 +24,12 @@ static int wait_for_tail(const struct queue_ref *ref, uint64_t head, struct cvy_
 	struct queue *q = ref->queue;
 	struct cvy_proc *self = cvy_proc(cvy_self());
 	uint32_t state = atomic_load(&q->state);
+	struct cvy_news news = {.word = &q->empty_word,
+	                        .watched = &q->empty_watched,
+	                        .index = &q->tail,
+	                        .seen = head,
+	                        .other = &q->state,
+	                        .other_seen = state};
 	char title[CVY_TITLE];
 	int64_t until;
 	int rc;
@@ -46,12 +52,11 @@ static int wait_for_tail(const struct queue_ref *ref, uint64_t head, struct cvy_
 		if (atomic_load_explicit(&q->tail, memory_order_relaxed) != head)
 			return 0;
 	until = cvy_until(wait);
-	if (q->end_with_senders && until > cvy_now() + USERS_SLICE)
-		until = cvy_now() + USERS_SLICE;
+	if (q->end_with_senders && cvy_users_watch(&q->senders, &news.life))
+		until = cvy_sooner(until, cvy_blind(wait));
 	if (self)
 		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
-	rc = cvy_notify_wait_watched(&q->empty_word, &q->empty_watched, &q->tail, head, &q->state,
-	                             state, until);
+	rc = cvy_notify_wait(&news, until);
 	if (self)
 		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
 	return rc < 0 && until == wait->deadline ? empty(ref, wait->timeout_ms) : 0;

@@ -73,7 +73,8 @@ enum queue_state { QUEUE_OPEN = 1, QUEUE_CLOSED, QUEUE_DESTROYED };
  * The processes that have used the sending side, for what ends with them. An entry
  * is a process slot, with its generation above it: taken by the process itself by
  * a CAS, from none or from one that has ended, and never given back.
- * latest  the last that came, or another that was found alive.
+ * latest  the last that came, or another that was found alive. Whoever waits while there
+ *         are none sleeps at its low half as well: the first to come is news.
  */
 #define USERS_MAX 256u
 struct users {
@@ -191,9 +192,6 @@ struct queue_ref {
 	struct users *receivers;
 };
 
-/* How often one that sleeps looks whether all of the other side have ended. */
-#define USERS_SLICE (cvy_notify_slice / 10)
-
 static inline uint64_t round_up(uint64_t n, uint64_t to)
 {
 	return (n + to - 1) & ~(to - 1);
@@ -288,8 +286,8 @@ int cvy_queue_ref(uint64_t id, enum cvy_kind kind, struct queue_ref *ref);
 const char *cvy_queue_title(char to[CVY_TITLE], const struct queue_ref *ref);
 int cvy_queue_damaged(const struct queue_ref *ref);
 
-/* Notes that this process is one of the users. -ENOSPC in words. */
-int cvy_users_note(struct users *users, const struct queue_ref *ref);
+/* Notes that this process is one of those who send into it. -ENOSPC in words. */
+int cvy_senders_note(struct queue *q, const struct queue_ref *ref);
 /* Whether there were any and all have ended. */
 bool cvy_users_ended(struct users *users);
 /* The same for a few instructions, which overlooks ends that nobody has recorded yet. */
@@ -297,6 +295,14 @@ bool cvy_users_seem_ended(struct users *users);
 /* This process as a user; 0 in words where it cannot be one. And whether a user is alive. */
 uint64_t cvy_user_self(void);
 bool cvy_user_alive(uint64_t user);
+
+/*
+ * Has *life tell of the end of one of them that lives, or of the first that comes, after which
+ * one looks again. True: that may come without a word; then sleep until cvy_blind(), no longer.
+ */
+bool cvy_users_watch(struct users *users, struct cvy_life *life);
+/* The same of one user. */
+bool cvy_user_watch(uint64_t user, struct cvy_life *life);
 
 /* What makes an object with a queue: see queue.c. */
 int cvy_queue_init(struct cvy_object *object, const covey_queue_opts *opts);

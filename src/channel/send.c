@@ -106,6 +106,12 @@ static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 {
 	struct queue *q = ref->queue;
 	struct cvy_proc *self = cvy_proc(cvy_self());
+	struct cvy_news news = {.word = &q->full_word,
+	                        .watched = &q->full_watched,
+	                        .index = &q->head,
+	                        .seen = q->send_seen_head,
+	                        .other = &q->state,
+	                        .other_seen = QUEUE_OPEN};
 	int64_t until;
 	int rc;
 
@@ -117,12 +123,13 @@ static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 		if (atomic_load_explicit(&q->head, memory_order_relaxed) != q->send_seen_head)
 			return 0;
 	until = cvy_until(wait);
-	if (ref->receivers && until > cvy_now() + USERS_SLICE)
-		until = cvy_now() + USERS_SLICE;
+	/* The death of the very first that comes wakes who receives, not who sends. */
+	if (ref->receivers &&
+	    (cvy_users_watch(ref->receivers, &news.life) || !atomic_load(&ref->receivers->latest)))
+		until = cvy_sooner(until, cvy_blind(wait));
 	if (self)
 		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
-	rc = cvy_notify_wait_watched(&q->full_word, &q->full_watched, &q->head, q->send_seen_head,
-	                             &q->state, QUEUE_OPEN, until);
+	rc = cvy_notify_wait(&news, until);
 	if (self)
 		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
 	if (rc < 0 && until == wait->deadline)
@@ -253,7 +260,7 @@ static inline int enter(const struct queue_ref *ref, uint64_t len, struct cvy_wa
 	if (rc < 0)
 		return rc;
 	if (__builtin_expect(ref->queue->end_with_senders != 0, 0)) {
-		rc = cvy_users_note(&ref->queue->senders, ref);
+		rc = cvy_senders_note(ref->queue, ref);
 		if (rc < 0)
 			cvy_send_unlock(ref->queue);
 	}

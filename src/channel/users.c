@@ -2,6 +2,8 @@
 /* Who has used a side, and whether all of them have ended. */
 #include "channel/ring.h"
 
+#include <limits.h>
+
 #define ENTRIES (sizeof((struct users *)0)->entry / sizeof(uint64_t))
 #define USER_SLOT(user) ((uint32_t)(user))
 #define USER_GENERATION(user) ((uint32_t)((user) >> 32))
@@ -16,11 +18,41 @@ uint64_t cvy_user_self(void)
 
 bool cvy_user_alive(uint64_t user)
 {
-	return cvy_proc_alive(USER_SLOT(user), USER_GENERATION(user));
+	return !cvy_gone(USER_SLOT(user), USER_GENERATION(user));
 }
 
-int cvy_users_note(struct users *users, const struct queue_ref *ref)
+/* As a futex; covey runs on little-endian machines. */
+static _Atomic uint32_t *low_half(_Atomic uint64_t *word)
 {
+	return (_Atomic uint32_t *)(void *)word;
+}
+
+/*
+ * Takes an entry. Should we die before those who wait know of us, the kernel wakes one
+ * of them, who sees that we came and have ended.
+ */
+static bool enter(struct queue *q, _Atomic uint64_t *entry, uint64_t seen, uint64_t user)
+{
+	struct robust_list_head *head = cvy_robust();
+	struct robust_list *outer = head->list_op_pending;
+	bool first = !atomic_load(&q->senders.latest), entered;
+
+	head->list_op_pending = (struct robust_list *)((char *)&q->empty_word - head->futex_offset);
+	CVY_ORDERED();
+	entered = atomic_compare_exchange_strong(entry, &seen, user);
+	if (entered) {
+		atomic_store(&q->senders.latest, user);
+		if (first)
+			cvy_futex_wake(low_half(&q->senders.latest), INT_MAX);
+	}
+	CVY_ORDERED();
+	head->list_op_pending = outer;
+	return entered;
+}
+
+int cvy_senders_note(struct queue *q, const struct queue_ref *ref)
+{
+	struct users *users = &q->senders;
 	uint64_t user = cvy_user_self();
 	uint32_t self = USER_SLOT(user);
 	char title[CVY_TITLE];
@@ -37,10 +69,8 @@ int cvy_users_note(struct users *users, const struct queue_ref *ref)
 				return 0;
 			if (pass == 0 ? seen != 0 : cvy_user_alive(seen))
 				continue;
-			if (atomic_compare_exchange_strong(entry, &seen, user)) {
-				atomic_store(&users->latest, user);
+			if (enter(q, entry, seen, user))
 				return 0;
-			}
 		}
 	return cvy_fail(ENOSPC, "%s: %zu processes use it, which is as many as can be followed",
 	                cvy_queue_title(title, ref), ENTRIES);
@@ -77,4 +107,31 @@ bool cvy_users_seem_ended(struct users *users)
 	    state != CVY_PROC_ENDED)
 		return false;
 	return cvy_users_ended(users);
+}
+
+bool cvy_user_watch(uint64_t user, struct cvy_life *life)
+{
+	if (user == cvy_user_self())
+		return false; /* its end is ours */
+	life->word = cvy_life_watch(USER_SLOT(user), USER_GENERATION(user), &life->seen);
+	return !life->word;
+}
+
+bool cvy_users_watch(struct users *users, struct cvy_life *life)
+{
+	bool blind = false;
+	uint64_t latest = atomic_load(&users->latest);
+
+	for (size_t i = 0; i < ENTRIES; i++) {
+		uint64_t user = atomic_load(&users->entry[i]);
+
+		if (!user)
+			continue;
+		if (cvy_user_alive(user) && !cvy_user_watch(user, life))
+			return false;
+		blind = true; /* or the last of them has just ended */
+	}
+	if (!blind && !latest)
+		*life = (struct cvy_life){low_half(&users->latest), 0};
+	return blind;
 }

@@ -108,9 +108,8 @@ static int poll_now(struct selection *s, int ms)
 }
 
 /* One sleep at the words. */
-static int sleep_at_words(struct selection *s, int64_t deadline)
+static int sleep_at_words(struct selection *s, struct cvy_wait *wait)
 {
-	int64_t until;
 	int n = 0;
 
 	for (int i = 0; i < s->n; i++) {
@@ -123,10 +122,7 @@ static int sleep_at_words(struct selection *s, int64_t deadline)
 			return rc < 0 ? rc : 0;
 		n++;
 	}
-	until = cvy_longest(s->sleeps, n);
-	if (until != CVY_NEVER)
-		until += cvy_now();
-	cvy_sleep_on(s->sleeps, n, until < deadline ? until : deadline);
+	cvy_sleep_on(s->sleeps, n, cvy_sooner(cvy_sleep_end(s->sleeps, n, wait), cvy_until(wait)));
 	return 0;
 }
 
@@ -205,7 +201,7 @@ static int wait_until_ready(struct selection *s, int timeout_ms)
 			return cvy_timed_out(timeout_ms, "select: none of %d things is ready",
 			                     s->n);
 		if (!s->descriptors)
-			rc = sleep_at_words(s, cvy_until(&wait));
+			rc = sleep_at_words(s, &wait);
 		else if (s->words && (s->event < 0 || s->fds[s->n].revents))
 			rc = start_watching(s);
 		if (rc < 0)

@@ -77,27 +77,36 @@ void cvy_thing_pass_on(const covey_waitable *thing)
 		cvy_side_pass_on(&side);
 }
 
-int64_t cvy_longest(const struct cvy_sleep *sleeps, int n)
+int64_t cvy_sleep_end(const struct cvy_sleep *sleeps, int n, struct cvy_wait *wait)
 {
-	int64_t longest = cvy_notify_slice;
+	int lives = 0;
 
-	for (int i = 0; i < n; i++)
-		if (sleeps[i].looks)
-			longest = cvy_notify_slice / 10;
-	return longest;
+	for (int i = 0; i < n; i++) {
+		if (sleeps[i].blind)
+			return cvy_blind(wait);
+		lives += sleeps[i].life.word != NULL;
+	}
+	if (n + lives > CVY_WORDS_MOST) /* not all lives are slept at */
+		return cvy_blind(wait);
+	wait->slice = 0;
+	return cvy_notify_slice == CVY_NEVER ? CVY_NEVER : cvy_now() + cvy_notify_slice;
 }
 
 /* Whether it slept, or need not. */
 static bool sleep_on_all(const struct cvy_sleep *sleeps, int n, int64_t deadline)
 {
 	struct futex_waitv entries[CVY_WORDS_MOST];
+	unsigned all = 0;
 	int rc;
 
-	if (n > (int)CVY_WORDS_MOST || cvy_waitv_missing)
+	if (n > CVY_WORDS_MOST || cvy_waitv_missing)
 		return false;
 	for (int i = 0; i < n; i++)
-		cvy_futex_expect(&entries[i], sleeps[i].word, sleeps[i].value);
-	rc = cvy_futex_wait_any(entries, (unsigned)n, deadline);
+		cvy_futex_expect(&entries[all++], sleeps[i].word, sleeps[i].value);
+	for (int i = 0; i < n && all < CVY_WORDS_MOST; i++)
+		if (sleeps[i].life.word)
+			cvy_futex_expect(&entries[all++], sleeps[i].life.word, sleeps[i].life.seen);
+	rc = cvy_futex_wait_any(entries, all, deadline);
 	return rc != -ENOSYS && rc != -EINVAL;
 }
 
@@ -108,9 +117,11 @@ void cvy_sleep_on(const struct cvy_sleep *sleeps, int n, int64_t deadline)
 
 	head->list_op_pending = (struct robust_list *)((char *)sleeps[0].word - head->futex_offset);
 	CVY_ORDERED();
-	if (n == 1)
+	if (n == 1 && !sleeps[0].life.word)
 		cvy_futex_wait(sleeps[0].word, sleeps[0].value, deadline);
 	else if (!sleep_on_all(sleeps, n, deadline))
 		cvy_futex_wait(sleeps[0].word, sleeps[0].value,
 		               briefly < deadline ? briefly : deadline);
+	for (int i = 0; i < n && n <= CVY_WORDS_MOST; i++)
+		cvy_life_pass_on(&sleeps[i].life);
 }

@@ -27,8 +27,8 @@ void cvy_thing_pass_on(const covey_waitable *thing);
  * caller to take away once it has passed on what it found.
  */
 void cvy_sleep_on(const struct cvy_sleep *sleeps, int n, int64_t deadline);
-/* The longest sleep for these. */
-int64_t cvy_longest(const struct cvy_sleep *sleeps, int n);
+/* Until when to sleep at these, at the latest. */
+int64_t cvy_sleep_end(const struct cvy_sleep *sleeps, int n, struct cvy_wait *wait);
 
 /* As if futex_waitv were missing: for tests. */
 extern bool cvy_waitv_missing;

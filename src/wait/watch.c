@@ -96,21 +96,18 @@ static int look(struct cvy_sleep *sleeps, int most)
 static void *watch_things(void *arg)
 {
 	struct cvy_sleep sleeps[CVY_WORDS_MOST];
+	struct cvy_wait wait = CVY_WAIT(COVEY_FOREVER);
 
 	cvy_own_thread(1);
 	for (;;) {
-		int64_t until = CVY_NEVER;
-		int n;
+		int n, known;
 
 		pthread_mutex_lock(&lock);
 		sleeps[0] = (struct cvy_sleep){.word = &changes, .value = atomic_load(&changes)};
 		n = 1 + look(sleeps + 1, CVY_WORDS_MOST - 1);
 		pthread_mutex_unlock(&lock);
-		if (n > 1 &&
-		    cvy_longest(sleeps, n < CVY_WORDS_MOST ? n : CVY_WORDS_MOST) != CVY_NEVER)
-			until = cvy_now() +
-			        cvy_longest(sleeps, n < CVY_WORDS_MOST ? n : CVY_WORDS_MOST);
-		cvy_sleep_on(sleeps, n, until);
+		known = n < CVY_WORDS_MOST ? n : CVY_WORDS_MOST;
+		cvy_sleep_on(sleeps, n, n == 1 ? CVY_NEVER : cvy_sleep_end(sleeps, known, &wait));
 	}
 	return arg;
 }

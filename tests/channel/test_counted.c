@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of a counted queue relies on: join waits for all, and never for the dead. */
 #include "support/harness.h"
+#include "sync/asleep.h"
 
 #include <signal.h>
 #include <string.h>
@@ -163,6 +164,46 @@ static void what_a_killed_worker_had_got_is_counted_off_as_lost(void **state)
 	end_queue(q);
 }
 
+struct taking {
+	covey_queue q, says;
+};
+
+static int take_one_and_sleep(const void *arg, size_t len)
+{
+	const struct taking *taking = arg;
+	int n;
+
+	if (covey_get(taking->q, &n, COVEY_FOREVER) < 0 ||
+	    covey_put(taking->says, &n, COVEY_FOREVER) < 0)
+		return 1;
+	sleep_for_good();
+	return 0;
+}
+
+static void a_join_that_sleeps_is_told_of_a_death(void **state)
+{
+	struct taking taking = {.q = new_queue()};
+	covey_process *work[2];
+	struct once_asleep killer;
+	int n;
+
+	assert_int_equal(covey_queue_create(&taking.says, NULL), 0);
+	put(taking.q, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(covey_start(&work[i], take_one_and_sleep, &taking,
+		                             .method = *(covey_method *)*state),
+		                 0);
+		assert_int_equal(covey_get(taking.says, &n, COVEY_FOREVER), 0);
+	}
+	assert_int_equal(killed(work[0]), 128 + SIGKILL);
+	once_asleep(&killer, kill_it, work[1]);
+	assert_int_equal(covey_queue_join(taking.q, COVEY_FOREVER), 2);
+	once_asleep_done(&killer);
+	assert_int_equal(end_of(work[1]), 128 + SIGKILL);
+	end_queue(taking.q);
+	assert_int_equal(covey_queue_destroy(taking.says), 0);
+}
+
 /* Gets one message and ends, as a process that forgets to mark it. */
 static int forget(const void *arg, size_t len)
 {
@@ -223,6 +264,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(every_way_to_get_counts),
 	HARNESS_TEST(a_queue_that_is_not_counted_says_so),
 	HARNESS_TEST_BY_METHODS(workers_do_all_and_all_who_join_go_on),
+	HARNESS_TEST_BY_METHODS(a_join_that_sleeps_is_told_of_a_death),
 	HARNESS_TEST_BY_METHODS(what_a_killed_worker_had_got_is_counted_off_as_lost),
 	HARNESS_TEST(more_workers_than_are_counted_at_once_may_come_and_go),
 	HARNESS_TEST_BY_METHODS(who_joins_a_queue_that_is_destroyed_is_told),

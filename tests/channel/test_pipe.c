@@ -2,6 +2,7 @@
 /* What a user of a pipe relies on: within a process, between processes, and when some of them die.
  */
 #include "support/harness.h"
+#include "sync/asleep.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -251,33 +252,11 @@ static int receive_one_and_hang(const void *arg, size_t len)
 	return 0;
 }
 
-static void *kill_once_asleep(void *arg)
-{
-	covey_process *child = arg;
-	char path[64], text[16];
-	FILE *f;
-
-	/* Until the main thread of this process sleeps in its send, by futex or futex_waitv. */
-	snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", getpid(), getpid());
-	for (;;) {
-		f = fopen(path, "r");
-		if (f && fgets(text, sizeof text, f) &&
-		    (strncmp(text, "202 ", 4) == 0 || strncmp(text, "449 ", 4) == 0))
-			break;
-		if (f)
-			fclose(f);
-		sched_yield();
-	}
-	fclose(f);
-	covey_process_kill(child);
-	return NULL;
-}
-
 static void a_sender_that_waits_is_told_when_nobody_is_left_to_receive(void **state)
 {
 	struct ends p = new_pipe(&(covey_pipe_opts){.max_messages = 1});
 	covey_process *child;
-	pthread_t thread;
+	struct once_asleep killer;
 	int n = 5;
 
 	assert_int_equal(covey_start(&child, receive_one_and_hang, &p.end[1],
@@ -285,11 +264,10 @@ static void a_sender_that_waits_is_told_when_nobody_is_left_to_receive(void **st
 	                 0);
 	assert_int_equal(covey_send(p.end[0], &n, COVEY_FOREVER), 0);
 	assert_int_equal(covey_send(p.end[0], &n, COVEY_FOREVER), 0);
-	assert_int_equal(pthread_create(&thread, NULL, kill_once_asleep, child), 0);
+	once_asleep(&killer, kill_it, child);
 	assert_int_equal(covey_send(p.end[0], &n, COVEY_FOREVER), -EPIPE);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(covey_process_join(child, COVEY_FOREVER), 0);
-	covey_process_free(child);
+	once_asleep_done(&killer);
+	assert_int_equal(end_of(child), 128 + SIGKILL);
 	end_pipe(p);
 }
 

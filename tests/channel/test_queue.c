@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of a queue relies on within a process and between processes of every method. */
 #include "support/harness.h"
+#include "sync/asleep.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -552,6 +553,38 @@ static void the_stream_ends_with_its_senders(void **state)
 	end_queue(pair.says);
 }
 
+/* Puts one, and sleeps. */
+static int put_one_and_sleep(const void *arg, size_t len)
+{
+	int n = 1;
+
+	if (covey_put(*(const covey_queue *)arg, &n, COVEY_FOREVER) < 0)
+		return 1;
+	sleep_for_good();
+	return 0;
+}
+
+static void one_that_sleeps_is_told_that_the_last_sender_has_died(void **state)
+{
+	covey_queue q = new_queue(&(covey_queue_opts){.end_with_senders = 1});
+	covey_process *p[2];
+	struct once_asleep killer;
+	int n;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(covey_start(&p[i], put_one_and_sleep, &q,
+		                             .method = *(covey_method *)*state),
+		                 0);
+		assert_int_equal(covey_get(q, &n, COVEY_FOREVER), 0);
+	}
+	assert_int_equal(killed(p[0]), 128 + SIGKILL);
+	once_asleep(&killer, kill_it, p[1]);
+	assert_int_equal(covey_get(q, &n, COVEY_FOREVER), -EPIPE);
+	once_asleep_done(&killer);
+	assert_int_equal(end_of(p[1]), 128 + SIGKILL);
+	end_queue(q);
+}
+
 static void random_kills_tear_and_wedge_nothing(void **state)
 {
 	covey_queue q = new_queue(&(covey_queue_opts){.max_messages = 64});
@@ -635,6 +668,7 @@ static const struct harness_test tests[] = {
 	UNDER_EVERY_METHOD(death_between_two_halves_leaves_all_or_nothing),
 	UNDER_EVERY_METHOD(waiters_of_a_destroyed_queue_are_told),
 	UNDER_EVERY_METHOD(the_stream_ends_with_its_senders),
+	HARNESS_TEST_BY_METHODS(one_that_sleeps_is_told_that_the_last_sender_has_died),
 	HARNESS_TEST(random_kills_tear_and_wedge_nothing),
 	HARNESS_TEST(memory_of_large_messages_is_given_back),
 };

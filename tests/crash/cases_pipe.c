@@ -125,6 +125,46 @@ static const char *works(const struct board *b)
 	return NULL;
 }
 
+/* A pipe to which nobody sends but the victim. */
+static void pipe_of_others(void)
+{
+	make_message(victims, SMALL, 50);
+	if (covey_pipe_create(ends, NULL) < 0)
+		abort();
+}
+
+static void be_a_sender(void)
+{
+	covey_pipe_poll(ends[0], 0);
+}
+
+/* Whatever came of its message, the stream has ended with the victim. */
+static int all_now(void)
+{
+	return SLEEPERS;
+}
+
+static const char *has_ended(const struct board *b)
+{
+	unsigned char buf[SMALL];
+	uint32_t id;
+	int got = 0;
+
+	for (int i = 0; i < SLEEPERS; i++) {
+		if (b->done[i] && b->rc[i] != -EPIPE && b->rc[i] != 0)
+			return "a receiver was told another thing than the end";
+		got += b->done[i] && b->rc[i] == 0;
+	}
+	while (covey_pipe_receive(ends[1], buf, SMALL, COVEY_FOREVER) >= 0) {
+		if (!whole_message(buf, SMALL, &id))
+			return "a torn message";
+		got++;
+	}
+	if (covey_errcode() != -EPIPE)
+		return "no end of the stream";
+	return got > 1 ? "one message came twice" : NULL;
+}
+
 static void close_it(void)
 {
 	covey_pipe_close(ends[0]);
@@ -190,6 +230,15 @@ static const struct crash_case cases[] = {
          .sleeper = receiver,
          .awake = messages_now,
          .check = works,
+         .teardown = close_ends},
+	{.name = "send by the only sender, two receivers asleep",
+         .setup = pipe_of_others,
+         .prepare = be_a_sender,
+         .call = send_one,
+         .sleepers = 2,
+         .sleeper = receiver,
+         .awake = all_now,
+         .check = has_ended,
          .teardown = close_ends},
 	{.name = "receive, sender asleep",
          .setup = full_pipe,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user relies on who waits for several things, or has an event loop wait for them. */
 #include "support/harness.h"
+#include "sync/asleep.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -270,6 +271,46 @@ static void a_getter_and_those_who_watch_are_all_woken(void **state)
 		assert_int_equal(covey_queue_destroy(s.q[i]), 0);
 }
 
+static int send_one_and_sleep(const void *arg, size_t len)
+{
+	int n = 1;
+
+	if (covey_send(*(const covey_pipe *)arg, &n, COVEY_FOREVER) < 0)
+		return 1;
+	sleep_for_good();
+	return 0;
+}
+
+/* With one thing, which is slept at by itself, and with two. */
+static void a_select_that_sleeps_is_told_of_a_death(void **state)
+{
+	for (int things = 1; things <= 2; things++) {
+		covey_pipe end[2];
+		covey_queue q = new_queue(NULL);
+		covey_process *p;
+		struct once_asleep killer;
+		covey_waitable w[2];
+		int n;
+
+		assert_int_equal(covey_pipe_create(end, NULL), 0);
+		assert_int_equal(covey_start(&p, send_one_and_sleep, &end[0],
+		                             .method = *(covey_method *)*state),
+		                 0);
+		assert_int_equal(covey_receive(end[1], &n, COVEY_FOREVER), 0);
+		w[0] = COVEY_RECEIVE(end[1]);
+		w[1] = COVEY_GET(q);
+		once_asleep(&killer, kill_it, p);
+		assert_int_equal(covey_select(w, things, COVEY_FOREVER), 1);
+		assert_true(w[0].ready);
+		once_asleep_done(&killer);
+		assert_int_equal(covey_receive(end[1], &n, 0), -EPIPE);
+		assert_int_equal(end_of(p), 128 + SIGKILL);
+		assert_int_equal(covey_pipe_close(end[0]), 0);
+		assert_int_equal(covey_pipe_close(end[1]), 0);
+		assert_int_equal(covey_queue_destroy(q), 0);
+	}
+}
+
 static int put_and_die(const void *arg, size_t len)
 {
 	int n = 1;
@@ -486,6 +527,7 @@ static const struct harness_test tests[] = {
 	WITH_AND_WITHOUT_WAITV(a_queue_destroyed_meanwhile_is_told),
 	WITH_AND_WITHOUT_WAITV(a_getter_and_those_who_watch_are_all_woken),
 	HARNESS_TEST_BY_METHODS(that_all_senders_have_ended_is_news),
+	HARNESS_TEST_BY_METHODS(a_select_that_sleeps_is_told_of_a_death),
 	WITH_AND_WITHOUT_WAITV(a_descriptor_is_readable_while_there_is_something),
 	HARNESS_TEST_BY_METHODS(an_epoll_loop_takes_one_message_a_turn),
 	HARNESS_TEST(the_thread_changes_no_start_method_and_a_fork_begins_anew),
