@@ -244,8 +244,10 @@ static void close_all(struct self *root)
 
 	/* Somebody must take what is left; a parent's death may yet end those seen alive. */
 	do {
-		for (int c = 0; c < CHANNELS; c++)
+		for (int c = QUEUE; c <= PIPE; c++)
 			ensure_one(root, RECEIVER, c);
+		if (covey_list_size(root->objects.list) > 0) /* at its end they go by themselves */
+			ensure_one(root, RECEIVER, LIST);
 		lost = covey_queue_join(root->objects.counted, 50);
 	} while (lost == -ETIMEDOUT || covey_list_size(root->objects.list) > 0 ||
 	         covey_queue_size(root->objects.queue) > 0 ||

@@ -35,8 +35,10 @@ void ensure_one(const struct self *root, enum role role, int about)
 			return wrong("no place is left in the books");
 		if (about >= 0)
 			books->actor[orders.place].about = (uint8_t)about;
-		while (!p && !books->wrong)
-			p = act_out(&orders, &dice);
+		while (!p && !books->wrong && !(p = act_out(&orders, &dice))) {
+			doing("cannot start one more: %s", covey_errmsg());
+			usleep(5000);
+		}
 		if (!p)
 			return;
 		member[members++] = (struct member){p, orders.place};

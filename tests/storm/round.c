@@ -141,6 +141,13 @@ static bool any_lives(bool all)
 /* Nothing new is begun; all that are at something finish it. */
 static void settle(void)
 {
+	struct rlimit files;
+
+	/* Whatever is started now is needed. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	books->stop = 1;
 	doing("waits for those who heed the stop");
 	while (any_lives(false)) {
