@@ -126,6 +126,37 @@ static void a_pidfd_tells_and_signals(void **state)
 	close(fd);
 }
 
+/* Since Linux 6.15; before, -1. */
+static void a_pidfd_tells_how_a_process_ended_that_is_reaped(void **state)
+{
+	static const int signals[] = {0, SIGTERM, SIGKILL};
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		int go[2], fd, status, told;
+		char byte;
+		pid_t pid;
+
+		assert_int_equal(pipe(go), 0);
+		pid = fork();
+		if (pid == 0) {
+			if (read(go[0], &byte, 1) == 1 && signals[i])
+				raise(signals[i]);
+			_exit(5);
+		}
+		fd = cvy_pidfd_open(pid);
+		assert_int_equal(write(go[1], "x", 1), 1);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		told = cvy_pidfd_status(fd, pid);
+		close(fd);
+		close(go[0]);
+		close(go[1]);
+		if (told == -1)
+			harness_skip("this kernel does not tell how a reaped process ended");
+		assert_int_equal(told, status);
+		assert_int_equal(told, signals[i] ? signals[i] : 5 << 8);
+	}
+}
+
 static void *wait_for_barrier(void *arg)
 {
 	pthread_barrier_wait(arg);
@@ -158,6 +189,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(hooks_run_in_a_forked_child),
 	HARNESS_TEST(a_start_time_does_not_change),
 	HARNESS_TEST(a_pidfd_tells_and_signals),
+	HARNESS_TEST(a_pidfd_tells_how_a_process_ended_that_is_reaped),
 	HARNESS_TEST(threads_are_counted),
 };
 
