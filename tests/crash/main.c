@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * covey-crash [--stride N] [--budget MS] [--takes] [--list] [CASE...]: the sweep. Each case
- * runs in a family of its own, for about so many ms where a budget is given, as many at a time as
- * there are cores; a line each, a last line of sums, and the same as JSON where --json says.
+ * covey-crash [--stride N | --at K] [--budget MS] [--takes] [--list] [CASE...]: the sweep. Each
+ * case runs in a family of its own, for about so many ms where a budget is given, as many at a
+ * time as there are cores; a line each, a last line of sums, and the same as JSON where --json
+ * says. With --at, only the kill after K instructions is tried.
  * With --takes, publishers take the notify word, as they must before Linux 6.2.
  */
 #include <errno.h>
@@ -36,11 +37,11 @@ static struct {
 	struct job jobs[JOBS_MOST];
 	int running;
 	int next, shown, chosen;
-	long stride, budget_ms;
+	struct points points;
 	FILE *json;
 	struct result sum;
 	bool terminal;
-} all = {.stride = 1};
+} all = {.points = {.stride = 1, .at = -1}};
 
 /*
  * One core a case: a process that waits does not spin then, which would be
@@ -84,7 +85,7 @@ static void start(int number)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		cvy_notify_slice = CVY_NEVER;
 		pin(core);
-		sweep(crash_case(number), all.stride, all.budget_ms, &results[number]);
+		sweep(crash_case(number), all.points, &results[number]);
 		_exit(0);
 	}
 	all.running++;
@@ -176,10 +177,12 @@ static int read_options(int argc, char **argv)
 			exit(0);
 		} else if (strcmp(argv[at], "--stride") == 0 && at + 1 < argc &&
 		           atol(argv[at + 1]) > 0) {
-			all.stride = atol(argv[++at]);
+			all.points.stride = atol(argv[++at]);
 		} else if (strcmp(argv[at], "--budget") == 0 && at + 1 < argc &&
 		           atol(argv[at + 1]) > 0) {
-			all.budget_ms = atol(argv[++at]);
+			all.points.budget_ms = atol(argv[++at]);
+		} else if (strcmp(argv[at], "--at") == 0 && at + 1 < argc) {
+			all.points.at = atol(argv[++at]);
 		} else if (strcmp(argv[at], "--takes") == 0) {
 			cvy_notify_takes = true;
 		} else if (strcmp(argv[at], "--json") == 0 && at + 1 < argc) {
@@ -189,8 +192,8 @@ static int read_options(int argc, char **argv)
 				exit(2);
 			}
 		} else {
-			fprintf(stderr, "usage: covey-crash [--list] [--stride N] [--budget MS] "
-			                "[--takes] [--json FILE] "
+			fprintf(stderr, "usage: covey-crash [--list] [--stride N | --at K] "
+			                "[--budget MS] [--takes] [--json FILE] "
 			                "[CASE...]\n");
 			exit(2);
 		}

@@ -71,12 +71,12 @@ struct shot {
 /* Catches the victim. NULL, or why that could not be done. */
 static const char *catch (struct shot *shot)
 {
-	double since;
+	struct patience patience = {0};
 
 	if (!all_go_on(&board->ready, ASLEEP_IN_SCENE))
 		return board->checked < 0 ? board->why : "setup: the actor does not get ready";
-	for (since = now(); !thread_asleep(board->victim); usleep(20))
-		if (now() - since > PATIENCE)
+	for (; !thread_asleep(board->victim); usleep(20))
+		if (in_vain(&patience, false, ASLEEP))
 			return "setup: the victim does not fall asleep";
 	if (!stepping_seize(&shot->stepping, board->victim))
 		return "setup: the victim cannot be traced";
@@ -92,13 +92,13 @@ static const char *catch (struct shot *shot)
 /* NULL, or why it could not be stepped so far. */
 static const char *step_to(struct shot *shot, long k)
 {
-	double since = now();
+	struct patience patience = {0};
 
 	while (shot->steps < k) {
 		switch (step(&shot->stepping)) {
 		case STEPPED:
 			shot->steps++;
-			since = now();
+			patience = (struct patience){0};
 			break;
 		case STEP_ENDED:
 			shot->complete = true;
@@ -114,7 +114,7 @@ static const char *step_to(struct shot *shot, long k)
 			}
 			if (board->checked)
 				return board->checked < 0 ? board->why : "the scene is over";
-			if (now() - since > PATIENCE)
+			if (in_vain(&patience, false, ASLEEP))
 				return "the victim sleeps for ever";
 			break;
 		}

@@ -112,13 +112,11 @@ static int contend(uint32_t *got)
 /* Whether the victim's sleep ends: it may be for somebody who has been woken beside it. */
 static bool sleep_ends(const struct run *r)
 {
-	double since = now();
+	struct patience patience = {0};
 
-	while (asleep(r->victim)) {
-		if (now() - since > ASLEEP)
+	for (; asleep(r->victim); usleep(20))
+		if (in_vain(&patience, true, ASLEEP))
 			return false;
-		usleep(20);
-	}
 	return true;
 }
 
@@ -179,12 +177,11 @@ static const char *step_to(struct run *r, long k)
 /* The sleepers that should have gone on have; else why. */
 static const char *all_awake(struct run *r)
 {
-	double since = now(), still = 0;
+	struct patience patience = {0};
 
-	for (;;) {
+	for (;; usleep(20)) {
 		int done = 0, must = r->c->awake ? r->c->awake() : 0;
 		bool sleeping = true;
-		double t = now();
 
 		for (int i = 0; i < r->started; i++) {
 			done += board->done[i];
@@ -192,15 +189,9 @@ static const char *all_awake(struct run *r)
 		}
 		if (done >= must || done == r->started)
 			return NULL;
-		if (!sleeping)
-			still = 0;
-		else if (!still)
-			still = t;
-		else if (t - still > ASLEEP)
-			return "lost wake-up: it could go on, and sleeps";
-		if (t - since > PATIENCE)
-			return "a sleeper does not go on";
-		usleep(20);
+		if (in_vain(&patience, sleeping, ASLEEP))
+			return sleeping ? "lost wake-up: it could go on, and sleeps"
+			                : "a sleeper does not go on";
 	}
 }
 

@@ -105,11 +105,15 @@ struct result {
 
 extern struct board *board;
 
-/*
- * Sweeps one case, at every `stride`th instruction, or at fewer where that would
- * take much longer than budget_ms (0: it may). The result may be read meanwhile.
- */
-void sweep(const struct crash_case *c, long stride, long budget_ms, struct result *result);
+/* Where a case is killed. */
+struct points {
+	long stride;    /* after every so many instructions */
+	long budget_ms; /* or at fewer, where that would take much longer; 0: it may */
+	long at;        /* after so many only; -1: see above */
+};
+
+/* Sweeps one case. The result may be read meanwhile. */
+void sweep(const struct crash_case *c, struct points points, struct result *result);
 
 /* Messages that can tell whether they are whole. */
 void make_message(unsigned char *to, size_t len, uint32_t id);

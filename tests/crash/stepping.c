@@ -123,14 +123,12 @@ bool stepping_seize(struct stepping *s, pid_t tid)
 /* Waits for a stop, but not for ever; 0 where none came or the thread ended. */
 static int await_stop(pid_t tid)
 {
-	double since = now();
+	struct patience patience = {0};
 	int status = 0;
 
-	while (waitpid(tid, &status, __WALL | WNOHANG) == 0) {
-		if (now() - since > PATIENCE)
+	for (; waitpid(tid, &status, __WALL | WNOHANG) == 0; usleep(20))
+		if (in_vain(&patience, false, ASLEEP))
 			return 0;
-		usleep(20);
-	}
 	return WIFSTOPPED(status) ? status : 0;
 }
 

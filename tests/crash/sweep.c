@@ -97,10 +97,24 @@ static long widen(long stride, long budget_ms, double ms, long steps)
 	return stride;
 }
 
-void sweep(const struct crash_case *c, long stride, long budget_ms, struct result *result)
+/* One kill; true when there is no sense in more: the call was over before, or much was found. */
+static bool one_point(const struct crash_case *c, long k, struct result *result)
 {
+	uint64_t before = held();
+	bool complete = one_kill(c, k, result);
+
+	if (held() > before + c->may_stay)
+		finding(result, &result->leaked, k, "memory is held by nobody");
+	if (complete)
+		return true;
+	result->given_up = result->wedged + result->torn + result->leaked >= ENOUGH;
+	return result->given_up;
+}
+
+void sweep(const struct crash_case *c, struct points points, struct result *result)
+{
+	long stride = points.stride * (c->every ? c->every : 1);
 	covey_usage usage;
-	uint64_t before;
 	double since;
 
 	if (covey_usage_get(&usage) < 0)
@@ -113,22 +127,13 @@ void sweep(const struct crash_case *c, long stride, long budget_ms, struct resul
 	/* Once unharmed, so that what is kept for good (control blocks) is there. */
 	since = now();
 	one_kill(c, INT32_MAX, result);
-	stride *= c->every ? c->every : 1;
-	result->stride = stride = widen(stride, budget_ms, (now() - since) * 1e3, result->steps);
-	for (long k = 0;; k += stride) {
-		bool complete;
-
-		before = held();
-		complete = one_kill(c, k, result);
-		if (held() > before + c->may_stay)
-			finding(result, &result->leaked, k, "memory is held by nobody");
-		if (complete)
-			break;
-		if (result->wedged + result->torn + result->leaked >= ENOUGH) {
-			result->given_up = true;
-			break;
-		}
-	}
+	result->stride = stride =
+		widen(stride, points.budget_ms, (now() - since) * 1e3, result->steps);
+	if (points.at >= 0)
+		one_point(c, points.at, result);
+	else
+		for (long k = 0; !one_point(c, k, result); k += stride)
+			;
 	result->swept = true;
 	munmap(board, sizeof *board);
 }

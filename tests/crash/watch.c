@@ -100,40 +100,6 @@ bool asleep(pid_t pid)
 	return is_futex_wait(number, op);
 }
 
-bool goes_on(volatile int *flag, pid_t pid)
-{
-	double since = now(), slept = 0;
-
-	while (!*flag) {
-		double t = now();
-
-		if (asleep(pid)) {
-			if (!slept)
-				slept = t;
-			if (t - slept > ASLEEP)
-				return *flag;
-		} else {
-			slept = 0;
-			if (t - since > PATIENCE)
-				return *flag;
-		}
-		usleep(20);
-	}
-	return true;
-}
-
-bool falls_asleep(pid_t pid, volatile int *done)
-{
-	double since = now();
-
-	while (!asleep(pid)) {
-		if (*done || now() - since > PATIENCE)
-			return false;
-		sched_yield();
-	}
-	return true;
-}
-
 void end_process(pid_t pid)
 {
 	if (pid <= 1)
@@ -145,12 +111,21 @@ void end_process(pid_t pid)
 
 /* ---- all of them */
 
-/* What is seen of a process's descendants: how many live, and whether one is awake. */
+/* What is seen of a process's descendants. */
 struct sight {
-	int alive;
-	bool awake;
-	int signal; /* sent to each, 0 for none */
+	int alive;    /* how many */
+	bool awake;   /* one of them at least */
+	uint64_t ran; /* by those who live, ns */
+	int signal;   /* sent to each, 0 for none */
 };
+
+/* For how long a thread has had a core, ns. */
+static uint64_t ran(pid_t tid)
+{
+	char text[128];
+
+	return read_proc(tid, "schedstat", text, sizeof text) ? strtoull(text, NULL, 10) : 0;
+}
 
 /*
  * A process and its descendants. Children are listed by the thread that made
@@ -172,6 +147,7 @@ static void look(pid_t pid, bool self, struct sight *sight)
 		if (state && !self) {
 			alive |= state != 'Z' && state != 'X';
 			sight->awake |= !strchr("SZXTt", state);
+			sight->ran += ran(tid);
 		}
 		snprintf(path, sizeof path, "task/%d/children", (int)tid);
 		if (!state || !read_proc(pid, path, children, sizeof children))
@@ -199,25 +175,72 @@ static struct sight look_round(int signal)
 	return sight;
 }
 
+/* ---- waiting for them */
+
+/* Most are done by then, which saves us a look. */
+#define SOON 0.003
+/* Of looks that are further apart, and between which somebody ran, no more than that counts. */
+#define APART 0.02
+
+/* asleep: those who matter are; NULL for all. */
+static bool look_again(struct patience *p, const bool *asleep, double still)
+{
+	struct sight sight;
+	double t = now(), passed = p->last ? t - p->last : 0;
+	bool could_run;
+
+	if (!p->since)
+		p->since = t;
+	if (t - p->since < SOON)
+		return false;
+	sight = look_round(0);
+	/* Who is awake and has not run waits for a core. */
+	could_run = !sight.awake || sight.ran > p->ran;
+	if (passed > APART && sight.ran != p->ran)
+		passed = APART;
+	p->last = t;
+	p->ran = sight.ran;
+	if (could_run)
+		p->spent += passed;
+	if (asleep ? !*asleep : sight.awake)
+		p->quiet = 0;
+	else if (could_run && !sight.awake)
+		p->quiet += passed;
+	return p->quiet > still || p->spent > PATIENCE;
+}
+
+bool in_vain(struct patience *p, bool asleep, double still)
+{
+	return look_again(p, &asleep, still);
+}
+
+bool goes_on(volatile int *flag, pid_t pid)
+{
+	struct patience patience = {0};
+
+	for (; !*flag; usleep(20))
+		if (in_vain(&patience, asleep(pid), ASLEEP))
+			return *flag;
+	return true;
+}
+
+bool falls_asleep(pid_t pid, volatile int *done)
+{
+	struct patience patience = {0};
+
+	for (; !asleep(pid); sched_yield())
+		if (*done || in_vain(&patience, false, ASLEEP))
+			return false;
+	return true;
+}
+
 bool all_go_on(volatile int *flag, double still)
 {
-	double since = now(), slept = 0;
+	struct patience patience = {0};
 
-	while (!*flag) {
-		double t = now();
-
-		if (t - since < 0.005) { /* most are done by then */
-			usleep(20);
-			continue;
-		}
-		if (look_round(0).awake)
-			slept = 0;
-		else if (!slept)
-			slept = t;
-		if ((slept && t - slept > still) || t - since > PATIENCE)
+	for (; !*flag; usleep(20))
+		if (look_again(&patience, NULL, still))
 			return *flag;
-		usleep(200);
-	}
 	return true;
 }
 
@@ -233,25 +256,14 @@ static bool more_children(void)
 
 bool all_gone(double still)
 {
-	double since = now(), slept = 0;
+	struct patience patience = {0};
 	bool gone = true;
 
-	while (more_children()) {
-		double t = now();
-
-		if (t - since < 0.005) {
-			usleep(20);
+	for (; more_children(); usleep(20)) {
+		if (!look_again(&patience, NULL, still))
 			continue;
-		}
-		if (look_round(0).awake)
-			slept = 0;
-		else if (!slept)
-			slept = t;
-		if ((slept && t - slept > still) || t - since > PATIENCE) {
-			gone = false;
-			look_round(SIGKILL);
-		}
-		usleep(200);
+		gone = false;
+		look_round(SIGKILL);
 	}
 	return gone;
 }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Looking at processes from outside: who sleeps, who is left. A wedge is told
- * by state, all asleep and nobody to wake them; clocks only bound how long we
- * look, and how long all must be seen asleep before we believe it.
+ * by state, all asleep and nobody to wake them; time only bounds how long we
+ * look, and how long all must be seen asleep before we believe it. It counts
+ * only while the family can run: on a machine with much else to do it may wait
+ * for a core for as long as it likes, and is slow then, but not wedged.
  */
 #ifndef CRASH_WATCH_H
 #define CRASH_WATCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* How long those that are not seen asleep may take before we call them stuck. */
+/* How long those that are not seen asleep may run before we call them stuck, in seconds. */
 #define PATIENCE 10.0
 /* How long all must be seen asleep: less than any slice of covey's heals a sleep after. */
 #define ASLEEP 0.2
@@ -27,6 +30,20 @@ bool is_futex_wait(long number, unsigned long op);
 bool asleep(pid_t pid);
 /* Whether a thread sleeps for anything. */
 bool thread_asleep(pid_t tid);
+
+/* Of one wait; begun as {0}. */
+struct patience {
+	double since, last; /* when it began, when we looked */
+	double spent;       /* while the family could run */
+	double quiet;       /* of that, since those who matter were last seen awake */
+	uint64_t ran;       /* by the family until then, ns */
+};
+
+/*
+ * Looks at the family once more: whether that which we wait for, with those who matter to it
+ * asleep or not, has been in vain for too long.
+ */
+bool in_vain(struct patience *p, bool asleep, double still);
 
 /* Waits until *flag is set; false once its process sleeps and goes on sleeping. */
 bool goes_on(volatile int *flag, pid_t pid);
