@@ -82,6 +82,21 @@ static void delete_key(void)
 	covey_dict_delete(dict, &key);
 }
 
+static void pop_key(void)
+{
+	unsigned char value[VALUE];
+
+	covey_dict_pop_exactly(dict, &key, sizeof key, value, VALUE);
+}
+
+static void set_default(void)
+{
+	unsigned char value[VALUE];
+
+	value_of(value, key + 1);
+	covey_dict_set_default_exactly(dict, &key, sizeof key, value, VALUE);
+}
+
 static int change(void *value, void *context)
 {
 	(void)context;
@@ -291,6 +306,16 @@ static const struct crash_case cases[] = {
          .setup = old_key,
          .call = compare_and_set_key,
          .check = set_or_not,
+         .teardown = end_dict},
+	{.name = "set a key by default",
+         .setup = new_key,
+         .call = set_default,
+         .check = set_or_not,
+         .teardown = end_dict},
+	{.name = "pop a key",
+         .setup = old_key,
+         .call = pop_key,
+         .check = deleted_or_not,
          .teardown = end_dict},
 	{.name = "delete a key",
          .setup = old_key,

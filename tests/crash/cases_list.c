@@ -84,6 +84,13 @@ static void to_pop(void)
 	n_after--;
 }
 
+static void to_pop_first(void)
+{
+	a_list(5);
+	memmove(after, after + 1, 4 * sizeof *after);
+	n_after--;
+}
+
 static void to_clear(void)
 {
 	a_list(5);
@@ -130,6 +137,13 @@ static void pop(void)
 	unsigned char bytes[BYTES];
 
 	covey_list_pop_bytes(list, -1, bytes, BYTES);
+}
+
+static void pop_first(void)
+{
+	unsigned char bytes[BYTES];
+
+	covey_list_pop_bytes(list, 0, bytes, BYTES);
 }
 
 static void clear(void)
@@ -273,6 +287,7 @@ static const struct crash_case cases[] = {
 	CASE("insert into a list", to_insert, insert),
 	CASE("delete from a list", to_delete, delete),
 	CASE("pop from a list", to_pop, pop),
+	CASE("pop the first of a list", to_pop_first, pop_first),
 	CASE("clear a list", to_clear, clear),
 	{.name = "create a list",
          .setup = nothing,

@@ -38,6 +38,16 @@ static void put_in_place(void)
 	}
 }
 
+static void abandon_one(void)
+{
+	covey_message m;
+
+	if (covey_queue_reserve(q, SMALL, &m, COVEY_FOREVER) == 0) {
+		memcpy(m.data, victims, SMALL);
+		covey_queue_abandon(&m);
+	}
+}
+
 static int get_whole(uint32_t *got)
 {
 	static unsigned char buf[LARGE];
@@ -69,6 +79,14 @@ static void get_in_place(void)
 
 	if (covey_queue_peek(q, &m, COVEY_FOREVER) == 0)
 		covey_queue_release(&m);
+}
+
+static void keep_one(void)
+{
+	covey_message m;
+
+	if (covey_queue_peek(q, &m, COVEY_FOREVER) == 0)
+		covey_queue_keep(&m);
 }
 
 static void close_it(void)
@@ -135,6 +153,11 @@ static const char *after_batch_get(const struct board *b)
 	uint64_t n = (uint64_t)covey_queue_size(q);
 
 	return n != count && n != count - 3 ? "half a batch" : drain_and_use(b);
+}
+
+static const char *after_nothing(const struct board *b)
+{
+	return count_drain_and_use(b, count, count);
 }
 
 static const char *is_sound(const struct board *b)
@@ -235,6 +258,11 @@ static const struct crash_case cases[] = {
          .call = put_in_place,
          .check = after_put,
          .teardown = end_queue},
+	{.name = "put in place that is abandoned",
+         .setup = half_full_queue,
+         .call = abandon_one,
+         .check = after_nothing,
+         .teardown = end_queue},
 	{.name = "put that slept, another putter asleep",
          .setup = full_queue,
          .call = put_small,
@@ -300,6 +328,11 @@ static const struct crash_case cases[] = {
          .setup = half_full_queue,
          .call = get_in_place,
          .check = after_get,
+         .teardown = end_queue},
+	{.name = "get in place that is kept",
+         .setup = half_full_queue,
+         .call = keep_one,
+         .check = after_nothing,
          .teardown = end_queue},
 	{.name = "get that slept, another getter asleep",
          .setup = empty_queue,

@@ -15,6 +15,9 @@
 /* The words of the processes that ever read, and those of a destroyed one, stay with the slot. */
 #define GROWTH 8192
 
+/* How long one waits in vain: until it is seen asleep, at least. */
+#define A_WHILE 10 /* ms */
+
 enum way { READ, WRITE };
 
 static covey_rwlock rw;
@@ -25,7 +28,7 @@ struct words {
 	volatile int held;    /* the holder beside the victim has it */
 	volatile int end;     /* it may end */
 	volatile int told;    /* the victim knows of a death */
-	volatile int started; /* sleepers, so far */
+	volatile int started; /* sleepers, so far or still */
 	_Atomic uint32_t go;  /* the victim may go on; a futex */
 };
 static struct words *words(void)
@@ -126,6 +129,11 @@ static void write_it(void)
 	hold_briefly(WRITE, &told);
 }
 
+static void write_in_vain(void)
+{
+	covey_rwlock_acquire_write(rw, A_WHILE);
+}
+
 static void read_and_write(void)
 {
 	read_it();
@@ -166,6 +174,24 @@ static int tell_to_go_on(uint32_t *got)
 	return 0;
 }
 
+static int leave_it_be(uint32_t *got)
+{
+	*got = 0;
+	return 0;
+}
+
+/* The last has the holder end. */
+static int reader(uint32_t *got)
+{
+	int rc;
+
+	__atomic_fetch_add(&words()->started, 1, __ATOMIC_SEQ_CST);
+	rc = hold_briefly(READ, got);
+	if (__atomic_sub_fetch(&words()->started, 1, __ATOMIC_SEQ_CST) == 0)
+		words()->end = 1;
+	return rc;
+}
+
 /* Sleepers take turns. */
 static int reader_or_writer(uint32_t *got)
 {
@@ -202,6 +228,14 @@ static int end_the_holder(uint32_t *got)
 static int everybody(void)
 {
 	words()->end = 1;
+	return SLEEPERS;
+}
+
+/* Readers, though another reads on: the one who wanted to write is dead or has given up. */
+static int everybody_beside_the_holder(void)
+{
+	if (!words()->started)
+		words()->end = 1;
 	return SLEEPERS;
 }
 
@@ -366,6 +400,15 @@ static const struct crash_case cases[] = {
          .sleeper = reader_or_writer,
          .waker = end_the_holder,
          .awake = everybody,
+         WORKS},
+	{.name = "rwlock: write in vain, readers behind",
+         .setup = read_by_another,
+         .call = write_in_vain,
+         .sleeps = true,
+         .sleepers = 3,
+         .sleeper = reader,
+         .waker = leave_it_be,
+         .awake = everybody_beside_the_holder,
          WORKS},
 	{.name = "rwlock: write that slept for a reader that died",
          .setup = read_by_one_who_dies,

@@ -9,6 +9,8 @@
 #include "watch.h"
 
 #define UNITS 2
+/* How long one waits in vain: until it is seen asleep, at least. */
+#define A_WHILE 10 /* ms */
 /* The words of the processes that ever held units stay with the slot. */
 #define GROWTH 8192
 
@@ -64,6 +66,11 @@ static void hold_and_release(void)
 	covey_semaphore_release(s, 1);
 }
 
+static void acquire_in_vain(void)
+{
+	covey_semaphore_acquire(s, A_WHILE);
+}
+
 static void add_a_token(void)
 {
 	covey_semaphore_release(s, 1);
@@ -93,6 +100,12 @@ static int hold_or_find_it_gone(uint32_t *got)
 	int rc = hold_briefly(got);
 
 	return rc == -EBADF ? 0 : rc;
+}
+
+static int leave_it_be(uint32_t *got)
+{
+	*got = 0;
+	return 0;
 }
 
 static int end_the_holder(uint32_t *got)
@@ -212,6 +225,17 @@ static const struct crash_case cases[] = {
          .sleepers = 3,
          .sleeper = hold_briefly,
          .waker = end_the_holder,
+         .awake = everybody,
+         .check = all_units_come_back,
+         .teardown = end_semaphore,
+         .may_stay = GROWTH},
+	{.name = "acquire units in vain, others behind",
+         .setup = held_units,
+         .call = acquire_in_vain,
+         .sleeps = true,
+         .sleepers = 3,
+         .sleeper = hold_briefly,
+         .waker = leave_it_be,
          .awake = everybody,
          .check = all_units_come_back,
          .teardown = end_semaphore,

@@ -65,6 +65,13 @@ static void add_one(void)
 	covey_value_add(value, 1, NULL);
 }
 
+static void compare_and_set_wide(void)
+{
+	struct wide expected = wide_of(round_of), w = wide_of(round_of + 1);
+
+	covey_value_compare_set(value, &expected, &w);
+}
+
 static void set_element(void)
 {
 	uint64_t n = round_of + 1;
@@ -87,6 +94,11 @@ static void make_array(void)
 static void unmake_value(void)
 {
 	covey_value_destroy(value);
+}
+
+static void unmake_array(void)
+{
+	covey_array_destroy(array);
 }
 
 static const char *old_or_new(const struct board *b)
@@ -167,13 +179,21 @@ static const char *new_ones_work(const struct board *b)
 	return NULL;
 }
 
-static const char *is_gone_or_goes(const struct board *b)
+static const char *gone_if(int rc, const struct board *b)
 {
-	int rc = covey_value_destroy(value);
-
 	if (rc < 0 && rc != -EBADF)
 		return "what was half destroyed cannot be destroyed";
 	return new_ones_work(b);
+}
+
+static const char *value_is_gone_or_goes(const struct board *b)
+{
+	return gone_if(covey_value_destroy(value), b);
+}
+
+static const char *array_is_gone_or_goes(const struct board *b)
+{
+	return gone_if(covey_array_destroy(array), b);
 }
 
 static void leave(void)
@@ -190,6 +210,11 @@ static const struct crash_case cases[] = {
          .setup = a_value,
          .call = set_wide,
          .contended = true,
+         .check = old_or_new,
+         .teardown = end_value},
+	{.name = "compare and set a value",
+         .setup = a_value,
+         .call = compare_and_set_wide,
          .check = old_or_new,
          .teardown = end_value},
 	{.name = "add to a value, contended",
@@ -218,7 +243,12 @@ static const struct crash_case cases[] = {
 	{.name = "destroy a value",
          .setup = a_value,
          .call = unmake_value,
-         .check = is_gone_or_goes,
+         .check = value_is_gone_or_goes,
+         .teardown = leave},
+	{.name = "destroy an array",
+         .setup = an_array,
+         .call = unmake_array,
+         .check = array_is_gone_or_goes,
          .teardown = leave},
 };
 

@@ -178,6 +178,49 @@ static const char *worker_last(void)
 	return why;
 }
 
+/* Whose one task is to have another run, and to return its result. */
+static int submit_another(covey_task *task, const void *arg, size_t len)
+{
+	uint64_t result = 0;
+	covey_future *f = covey_pool_submit(covey_current_pool(), work, arg, len, NULL);
+	int64_t n = f ? covey_future_result(f, &result, sizeof result, COVEY_FOREVER) : -1;
+
+	covey_future_free(f);
+	return n == sizeof result ? covey_task_return(task, &result, sizeof result) : 1;
+}
+
+static const char *worker_submits(void)
+{
+	return worker_scene(1, 0, submit_another, 1);
+}
+
+/* ---- a worker leaves */
+
+static const char *worker_leaves_after_one(void)
+{
+	struct round round = {.fn = work, .tasks = 1, .may_die = 1};
+
+	open_pool_with((covey_pool_opts){.workers = 1, .max_tasks_per_worker = 1});
+	await_idle();
+	board->victim = pool->crew[0].pid;
+	scene_ready();
+	return play_rounds(&round);
+}
+
+/* The last is the first to go. */
+static const char *worker_too_many(void)
+{
+	struct round round = {.fn = work, .tasks = 1, .may_die = 1};
+
+	open_pool(2, 0);
+	await_idle();
+	board->victim = pool->crew[1].pid;
+	scene_ready();
+	if (covey_pool_resize(pool, 1) < 0)
+		return "resize fails";
+	return play_rounds(&round);
+}
+
 /* ---- a worker dies, and another takes its place */
 
 /* The first child of this process: the nursery of a pool that was opened by fork. */
@@ -236,6 +279,13 @@ static const struct crash_case cases[] = {
 	{.name = "worker: a task that is run again", .scene = worker_retried, .check = pools_work},
 	{.name = "worker: a large result", .scene = worker_large, .every = 17, .check = pools_work},
 	{.name = "worker: a task that fails", .scene = worker_fails, .check = pools_work},
+	{.name = "worker: a task that submits another",
+         .scene = worker_submits,
+         .check = pools_work},
+	{.name = "worker: its only task, and its end",
+         .scene = worker_leaves_after_one,
+         .check = pools_work},
+	{.name = "worker: one too many", .scene = worker_too_many, .check = pools_work},
 	{.name = "worker: the last task, and its end", .scene = worker_last, .check = pools_work},
 	{.name = "worker: its birth and first task",
          .scene = renewal_nursery,

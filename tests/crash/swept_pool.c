@@ -38,12 +38,16 @@ int fail(covey_task *task, const void *arg, size_t len)
 	return covey_task_fail(9, "as it should");
 }
 
-void open_pool(int workers, int retries)
+void open_pool_with(covey_pool_opts opts)
 {
-	covey_pool_opts opts = {.name = "swept", .workers = workers, .retries = retries};
-
+	opts.name = "swept";
 	if (covey_pool_open(&pool, &opts) < 0)
 		abort();
+}
+
+void open_pool(int workers, int retries)
+{
+	open_pool_with((covey_pool_opts){.workers = workers, .retries = retries});
 }
 
 void await_idle(void)

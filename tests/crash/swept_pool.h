@@ -18,6 +18,7 @@ int work_large(covey_task *task, const void *arg, size_t len);
 int fail(covey_task *task, const void *arg, size_t len);
 
 void open_pool(int workers, int retries);
+void open_pool_with(covey_pool_opts opts);
 void await_idle(void);
 /* Open, with two workers that wait. */
 void two_idle(void);
