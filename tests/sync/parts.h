@@ -32,6 +32,13 @@ static inline int take(covey_rwlock rw, enum way way, int timeout_ms)
 	                   : covey_rwlock_acquire_write(rw, timeout_ms);
 }
 
+/* Takes it at once, which is to return `rc`, and releases it. */
+static inline void hold_briefly(covey_rwlock rw, enum way way, int rc)
+{
+	assert_int_equal(take(rw, way, 0), rc);
+	assert_int_equal(covey_rwlock_release(rw), 0);
+}
+
 static inline int say(const struct stage *stage, int number, int rc)
 {
 	struct said said = {number, rc};
@@ -111,6 +118,14 @@ static inline covey_process *start_holder(const struct stage *stage, int number,
 static inline void let_go(const struct stage *stage, uint32_t n)
 {
 	assert_int_equal(covey_semaphore_release(stage->go, n), 0);
+}
+
+/* All of them, and they end well. */
+static inline void let_all_go(const struct stage *stage, covey_process *const *p, uint32_t n)
+{
+	let_go(stage, n);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(end_of(p[i]), 0);
 }
 
 #endif

@@ -129,11 +129,8 @@ static void many_read_at_once(void **state)
 	assert_non_null(strstr(covey_errmsg(), words));
 	assert_int_equal(covey_rwlock_destroy(stage.rw), -EBUSY);
 	assert_non_null(strstr(covey_errmsg(), words));
-	let_go(&stage, 3);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(end_of(p[i]), 0);
-	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 0), 0);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	let_all_go(&stage, p, 3);
+	hold_briefly(stage.rw, WRITE, 0);
 	end_stage(&stage);
 }
 
@@ -157,8 +154,7 @@ static void a_writer_keeps_all_out(void **state)
 	assert_int_equal(covey_rwlock_release(stage.rw), -EPERM);
 	snprintf(words, sizeof words, "pid %d writes", (int)covey_process_pid(p));
 	assert_non_null(strstr(covey_errmsg(), words));
-	let_go(&stage, 1);
-	assert_int_equal(end_of(p), 0);
+	let_all_go(&stage, &p, 1);
 	assert_int_equal(covey_rwlock_writer(stage.rw), 0);
 	end_stage(&stage);
 }
@@ -176,9 +172,7 @@ static void who_waits_is_shown(void **state)
 		assert_string_equal(info.waiting_for, "rwlock 'routes'");
 	}
 	assert_int_equal(covey_rwlock_release(stage.rw), 0);
-	let_go(&stage, 2);
-	assert_int_equal(end_of(p[0]), 0);
-	assert_int_equal(end_of(p[1]), 0);
+	let_all_go(&stage, p, 2);
 	end_stage(&stage);
 }
 
@@ -260,8 +254,7 @@ static void a_writer_that_gives_up_lets_readers_through(void **state)
 	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 30), -ETIMEDOUT);
 	assert_int_equal(next_said(&stage, 1), 0);
 	assert_int_equal(covey_rwlock_readers(stage.rw), 2);
-	assert_int_equal(covey_rwlock_acquire_read(stage.rw, 0), 0);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	hold_briefly(stage.rw, READ, 0);
 	let_go(&stage, 2);
 	assert_int_equal(end_of(holder), 0);
 	assert_int_equal(end_of(p), 0);
@@ -394,8 +387,7 @@ static void with_releases_on_every_way_out(void **state)
 		COVEY_WITH_WRITE (stage.rw)
 			fail_msg("a thread that reads wrote");
 	assert_int_equal(covey_errcode(), -EDEADLK);
-	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 0), 0);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	hold_briefly(stage.rw, WRITE, 0);
 	gone = stage.rw;
 	end_stage(&stage);
 	COVEY_WITH_READ (gone)

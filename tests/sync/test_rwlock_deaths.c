@@ -16,14 +16,11 @@ static void a_writers_death_is_told_once(void **state)
 			/* Others read meanwhile, and are not told. */
 			covey_process *p = start_holder(&stage, 1, READ);
 
-			let_go(&stage, 1);
-			assert_int_equal(end_of(p), 0);
+			let_all_go(&stage, &p, 1);
 		}
 		assert_int_equal(covey_rwlock_release(stage.rw), 0);
-		assert_int_equal(take(stage.rw, READ, 0), 0);
-		assert_int_equal(covey_rwlock_release(stage.rw), 0);
-		assert_int_equal(take(stage.rw, WRITE, 0), 0);
-		assert_int_equal(covey_rwlock_release(stage.rw), 0);
+		hold_briefly(stage.rw, READ, 0);
+		hold_briefly(stage.rw, WRITE, 0);
 	}
 	end_stage(&stage);
 }
@@ -39,8 +36,7 @@ static void a_writers_death_wakes_who_waits(enum way way, void **state)
 	once_asleep_done(&o);
 	assert_int_equal(end_of(p), 128 + SIGKILL);
 	assert_int_equal(covey_rwlock_release(stage.rw), 0);
-	assert_int_equal(take(stage.rw, way, 0), 0);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	hold_briefly(stage.rw, way, 0);
 	end_stage(&stage);
 }
 
@@ -76,11 +72,8 @@ static void of_those_asleep_one_is_told(void **state)
 		told += said.rc == COVEY_OWNER_DIED;
 	}
 	assert_int_equal(told, 1);
-	let_go(&stage, 3);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(end_of(p[i]), 0);
-	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 0), 0);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	let_all_go(&stage, p, 3);
+	hold_briefly(stage.rw, WRITE, 0);
 	end_stage(&stage);
 }
 
@@ -94,10 +87,8 @@ static void news_that_died_with_who_was_told_is_told_again(void **state)
 		p = start_part(&stage, 1, way);
 		assert_int_equal(next_said(&stage, 1), COVEY_OWNER_DIED);
 		assert_int_equal(killed(p), 128 + SIGKILL);
-		assert_int_equal(take(stage.rw, READ, 0), COVEY_OWNER_DIED);
-		assert_int_equal(covey_rwlock_release(stage.rw), 0);
-		assert_int_equal(take(stage.rw, READ, 0), 0);
-		assert_int_equal(covey_rwlock_release(stage.rw), 0);
+		hold_briefly(stage.rw, READ, COVEY_OWNER_DIED);
+		hold_briefly(stage.rw, READ, 0);
 	}
 	end_stage(&stage);
 }
@@ -112,8 +103,7 @@ static void a_dead_reader_reads_no_more(void **state)
 	assert_int_equal(covey_rwlock_readers(stage.rw), 1);
 	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 0), -EAGAIN);
 	assert_int_equal(killed(p[1]), 128 + SIGKILL);
-	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 0), 0);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	hold_briefly(stage.rw, WRITE, 0);
 	end_stage(&stage);
 }
 
@@ -254,8 +244,7 @@ static void news_that_ended_with_a_thread_is_told_again(void **state)
 	pthread_join(thread, NULL);
 	assert_int_equal(e.rc, COVEY_OWNER_DIED);
 	assert_int_equal(covey_rwlock_readers(stage.rw), 0);
-	assert_int_equal(covey_rwlock_acquire_write(stage.rw, 0), COVEY_OWNER_DIED);
-	assert_int_equal(covey_rwlock_release(stage.rw), 0);
+	hold_briefly(stage.rw, WRITE, COVEY_OWNER_DIED);
 	end_stage(&stage);
 }
 
