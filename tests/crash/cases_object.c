@@ -110,16 +110,13 @@ static const char *use_barrier(uint64_t of)
 	return NULL;
 }
 
-/* Of conditions; made with the first of them. */
-static covey_lock lock;
+static covey_lock lock; /* of conditions */
 
 static int make_condition(uint64_t *made)
 {
 	covey_condition handle = {0};
-	int rc = lock.id ? 0 : covey_lock_create(&lock, "swept");
+	int rc = covey_condition_create(&handle, lock, "swept");
 
-	if (rc == 0)
-		rc = covey_condition_create(&handle, lock, "swept");
 	*made = handle.id;
 	return rc;
 }
@@ -218,6 +215,8 @@ static void of_kind(const struct kind *the_kind)
 	kind = the_kind;
 	id = 0;
 	round_of += 100;
+	if (!lock.id && covey_lock_create(&lock, "swept") < 0)
+		abort();
 }
 
 static void one_of_kind(const struct kind *the_kind)

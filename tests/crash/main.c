@@ -112,8 +112,9 @@ static void report(int number)
 	if (all.terminal)
 		printf("\r\033[K");
 	printf("%-42s steps %6ld / %ld  kills %6ld  wedged %ld  torn %ld  leaked %ld  slowest %.1f "
-	       "ms\n",
-	       name, r->steps, r->stride, r->kills, r->wedged, r->torn, r->leaked, r->slowest_ms);
+	       "ms at %ld\n",
+	       name, r->steps, r->stride, r->kills, r->wedged, r->torn, r->leaked, r->slowest_ms,
+	       r->slowest_at);
 	if (r->why[0])
 		printf("    first at instruction %ld: %s\n", r->at, r->why);
 	if (r->given_up)

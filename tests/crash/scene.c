@@ -164,8 +164,8 @@ bool kill_in_scene(const struct crash_case *c, long k, struct result *result)
 			finding(result, board->torn ? &result->torn : &result->wedged, k, why);
 		all_gone(ASLEEP_IN_SCENE);
 	}
-	if (!shot.complete && (now() - since) * 1e3 > result->slowest_ms)
-		result->slowest_ms = (now() - since) * 1e3;
+	if (!shot.complete)
+		took(result, k, now() - since);
 	if (c->teardown)
 		c->teardown();
 	if (shot.complete)

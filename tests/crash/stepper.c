@@ -239,8 +239,8 @@ bool kill_at(const struct crash_case *c, long k, struct result *result)
 		why = look_at_survivors(&r);
 	if (why)
 		finding(result, board->torn ? &result->torn : &result->wedged, k, why);
-	if ((now() - since) * 1e3 > result->slowest_ms)
-		result->slowest_ms = (now() - since) * 1e3;
+	if (!r.complete)
+		took(result, k, now() - since);
 	for (int i = 0; i < r.started; i++)
 		end_process(r.sleeper[i]);
 	end_process(r.contender);

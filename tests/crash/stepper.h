@@ -95,12 +95,13 @@ struct result {
 	long wedged;
 	long torn;
 	long leaked;
-	double slowest_ms;
-	char why[200]; /* of the first finding */
-	long at;       /* its instruction */
-	bool given_up; /* after many findings */
-	int core;      /* that it is swept on */
-	bool swept;    /* to its end; else the sweeper itself ended */
+	double slowest_ms; /* from a kill until the survivors had gone on */
+	long slowest_at;   /* its instruction */
+	char why[200];     /* of the first finding */
+	long at;           /* its instruction */
+	bool given_up;     /* after many findings */
+	int core;          /* that it is swept on */
+	bool swept;        /* to its end; else the sweeper itself ended */
 };
 
 extern struct board *board;

@@ -79,6 +79,14 @@ void finding(struct result *result, long *kind, long k, const char *why)
 	}
 }
 
+void took(struct result *result, long k, double seconds)
+{
+	if (seconds * 1e3 <= result->slowest_ms)
+		return;
+	result->slowest_ms = seconds * 1e3;
+	result->slowest_at = k;
+}
+
 /* Findings after which a case is given up. */
 #define ENOUGH 20
 

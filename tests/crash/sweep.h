@@ -15,5 +15,7 @@ pid_t child(void);
 const char *check_in_survivor(const struct crash_case *c);
 /* Notes one more of a kind, and the words of the first. */
 void finding(struct result *result, long *kind, long k, const char *why);
+/* Notes how long it took after a kill until the survivors had gone on. */
+void took(struct result *result, long k, double seconds);
 
 #endif
