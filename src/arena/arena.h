@@ -149,6 +149,8 @@ enum cvy_kind {
  * next_free  under the table lock.
  * region     the object's control block where it has one, 0 until the kind's
  *            first use of the slot, then never changed.
+ * made       1 once the control block is wholly there (cvy_object_block); under the
+ *            table lock.
  * mutex      the object's own; for locks the lock itself.
  * owner, owner_tid, depth: by the holder of mutex; read by anyone.
  * space      the kind's own.
@@ -159,7 +161,8 @@ struct cvy_object {
 	uint32_t index;
 	uint64_t region;
 	char name[COVEY_NAME_MAX + 1];
-	unsigned char pad[128 - 56];
+	uint32_t made;
+	unsigned char pad[128 - 60];
 	_Alignas(128) pthread_mutex_t mutex;
 	_Atomic uint32_t owner; /* process slot of the holder, for messages and tools */
 	_Atomic uint32_t owner_tid;
@@ -187,6 +190,11 @@ struct cvy_kind_ops {
 /* Makes an object and sets it live. *id is the handle. -ENOSPC, -ENAMETOOLONG, init's. */
 int cvy_object_create(const struct cvy_kind_ops *ops, const char *name, const void *context,
                       uint64_t *id);
+/*
+ * In ops.init: the control block of the slot, which all its objects have one after the other;
+ * of zeroes at first. NULL in words.
+ */
+void *cvy_object_block(struct cvy_object *object, uint64_t bytes);
 /*
  * Ends a live object: its tag first, so that whoever gets its mutex from now on
  * finds it stale; then clear; then the slot is free. The caller holds the

@@ -157,6 +157,30 @@ static struct cvy_object *take_slot(struct arena_header *h, enum cvy_kind kind)
 	return object;
 }
 
+void *cvy_object_block(struct cvy_object *object, uint64_t bytes)
+{
+	unsigned char *block;
+
+	/* Who died before it was clear has left what somebody else had written there. */
+	if (!object->made) {
+		cvy_region_free(&object->region);
+		if (cvy_region_alloc(&object->region, bytes) < 0)
+			return NULL;
+	}
+	block = cvy_region_at(object->region, bytes);
+	if (!block) {
+		cvy_fail(EBADMSG, "%s: the object table is damaged",
+		         cvy_kind_name(TAG_KIND(atomic_load(&object->tag))));
+		return NULL;
+	}
+	if (!object->made) {
+		memset(block, 0, bytes);
+		atomic_signal_fence(memory_order_seq_cst);
+		object->made = 1;
+	}
+	return block;
+}
+
 int cvy_object_create(const struct cvy_kind_ops *ops, const char *name, const void *context,
                       uint64_t *id)
 {

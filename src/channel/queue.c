@@ -22,7 +22,7 @@ void cvy_queue_clear(struct cvy_object *object)
 {
 	struct queue *q = block_of(object);
 
-	if (q && q->ready == QUEUE_READY)
+	if (q && object->made && q->ready == QUEUE_READY)
 		cvy_segments_free(q);
 }
 
@@ -39,19 +39,11 @@ static void settle(pthread_mutex_t *mutex)
 
 int cvy_queue_init(struct cvy_object *object, const covey_queue_opts *opts)
 {
-	struct queue *q;
+	struct queue *q = cvy_object_block(object, sizeof *q);
 	int rc;
 
-	if (!object->region) {
-		rc = cvy_region_alloc(&object->region, sizeof(struct queue));
-		if (rc < 0)
-			return rc;
-		if (block_of(object))
-			memset(block_of(object), 0, sizeof(struct queue));
-	}
-	q = block_of(object);
 	if (!q)
-		return cvy_fail(EBADMSG, "queue: the object table is damaged");
+		return covey_errcode();
 	if (q->ready != QUEUE_READY) {
 		rc = cvy_mutex_init(&q->send_lock);
 		if (rc == 0)

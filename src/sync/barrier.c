@@ -15,15 +15,11 @@ static const struct cvy_line_kind kind = {
 static int init(struct cvy_object *object, const void *context)
 {
 	const covey_barrier_opts *opts = context;
-	struct cvy_barrier *b;
-	int rc = cvy_line_init(object, &kind);
+	struct cvy_barrier *b = cvy_line_init(object, &kind);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	b = cvy_line_block(object, sizeof *b);
 	if (!b)
-		return cvy_fail(EBADMSG, "%s: the object table is damaged",
-		                cvy_kind_name(kind.ops.kind));
+		return covey_errcode();
 	rc = cvy_shares_init(&b->members, sizeof(uint64_t));
 	if (rc < 0)
 		return rc;
@@ -124,10 +120,8 @@ static int wait_for_verdict(struct cvy_inside *in, struct cvy_place *place, int 
 		}
 		cvy_line_reap(in);
 		before = cvy_line_before(in, place);
-		cvy_watch_none(&watch);
-		if (before)
-			cvy_watch_add(&watch, atomic_load(&before->proc), before->generation);
-		else
+		cvy_watch_only(&watch, before);
+		if (!before)
 			cvy_shares_watch(&b->members, &watch);
 		/* After that: one that dies from now on is watched. */
 		cvy_barrier_look(in);

@@ -41,15 +41,10 @@ struct of_lock {
 static int init(struct cvy_object *object, const void *context)
 {
 	const struct of_lock *of = context;
-	struct condition *c;
-	int rc = cvy_line_init(object, &kind);
+	struct condition *c = cvy_line_init(object, &kind);
 
-	if (rc < 0)
-		return rc;
-	c = cvy_line_block(object, sizeof *c);
 	if (!c)
-		return cvy_fail(EBADMSG, "%s: the object table is damaged",
-		                cvy_kind_name(kind.ops.kind));
+		return covey_errcode();
 	c->lock = of->lock;
 	c->rlock = of->rlock;
 	return 0;
@@ -136,7 +131,6 @@ static int enter_as_holder(struct cvy_inside *in, uint64_t id)
  */
 static int wait_for_notice(struct cvy_inside *in, struct cvy_place *place, int64_t deadline)
 {
-	struct cvy_place *before;
 	struct cvy_watch watch;
 	int rc = cvy_enter_place(in, place);
 
@@ -151,10 +145,7 @@ static int wait_for_notice(struct cvy_inside *in, struct cvy_place *place, int64
 		}
 		if (rc == -ETIMEDOUT)
 			break;
-		cvy_watch_none(&watch);
-		before = cvy_line_before(in, place);
-		if (before)
-			cvy_watch_add(&watch, atomic_load(&before->proc), before->generation);
+		cvy_watch_only(&watch, cvy_line_before(in, place));
 		rc = cvy_line_sleep(in, place, &watch, deadline);
 		if (rc < 0 && rc != -ETIMEDOUT)
 			return rc;

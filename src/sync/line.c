@@ -34,8 +34,9 @@ static struct cvy_place *new_place(struct cvy_inside *in, struct cvy_place *plac
 		cvy_stay(in);
 		if (rc < 0)
 			return NULL;
-		memset((char *)places + backed, 0, backed);
 	}
+	memset(&places[top], 0, sizeof *places);
+	CVY_ORDERED();
 	line->top = top + 1;
 	return &places[top];
 }

@@ -150,8 +150,8 @@ static inline void cvy_guard_pending(struct cvy_line *line)
 	CVY_ORDERED();
 }
 
-/* In ops.init: allocates the control block, and the line in it. */
-int cvy_line_init(struct cvy_object *object, const struct cvy_line_kind *kind);
+/* In ops.init: the control block, with the line in it. NULL in words. */
+void *cvy_line_init(struct cvy_object *object, const struct cvy_line_kind *kind);
 static inline void *cvy_block(const struct cvy_inside *in)
 {
 	return in->line;
@@ -212,12 +212,15 @@ static inline void cvy_watch_begin(struct cvy_watch *watch)
 	watch->slice = 0;
 	watch->blind = false;
 }
-static inline void cvy_watch_none(struct cvy_watch *watch)
+void cvy_watch_add(struct cvy_watch *watch, uint32_t proc, uint32_t generation);
+/* From now on watches who has a place, and nobody else; NULL: nobody. */
+static inline void cvy_watch_only(struct cvy_watch *watch, struct cvy_place *place)
 {
 	watch->n = 0;
 	watch->blind = false;
+	if (place)
+		cvy_watch_add(watch, atomic_load(&place->proc), place->generation);
 }
-void cvy_watch_add(struct cvy_watch *watch, uint32_t proc, uint32_t generation);
 /*
  * Watches the futex of a robust mutex: one who sleeps there is woken when its
  * holder gives it back, or dies. False: nobody holds it, or its holder has died.

@@ -2,8 +2,6 @@
 /* Entering and leaving an object's monitor, and mending where one died inside. */
 #include "sync/line.h"
 
-#include <string.h>
-
 #define PLACES_FIRST UINT64_C(4096) /* bytes */
 /* How long one that may not wait waits for somebody inside. */
 #define INSIDE_MOST (100 * CVY_MS)
@@ -17,31 +15,18 @@ static inline void take_guard(struct cvy_line *line)
 	CVY_ORDERED();
 }
 
-int cvy_line_init(struct cvy_object *object, const struct cvy_line_kind *kind)
+void *cvy_line_init(struct cvy_object *object, const struct cvy_line_kind *kind)
 {
-	struct cvy_line *line;
+	struct cvy_line *line = cvy_object_block(object, kind->bytes);
 	int rc;
 
-	if (!object->region) {
-		rc = cvy_region_alloc(&object->region, kind->bytes);
-		if (rc < 0)
-			return rc;
-		line = cvy_line_block(object, kind->bytes);
-		if (line)
-			memset(line, 0, cvy_region_bytes(cvy_offset(line)));
-	}
-	line = cvy_line_block(object, kind->bytes);
 	if (!line)
-		return cvy_fail(EBADMSG, "%s: the object table is damaged",
-		                cvy_kind_name(kind->ops.kind));
-	if (!line->places) {
-		rc = cvy_region_reserve(&line->places, CVY_PLACES * sizeof(struct cvy_place),
-		                        PLACES_FIRST);
-		if (rc < 0)
-			return rc;
-		if (cvy_places(line))
-			memset(cvy_places(line), 0, PLACES_FIRST);
-	}
+		return NULL;
+	rc = line->places ? 0
+	                  : cvy_region_reserve(&line->places, CVY_PLACES * sizeof(struct cvy_place),
+	                                       PLACES_FIRST);
+	if (rc < 0)
+		return NULL;
 	/* Who destroyed the slot's last object may have died inside. */
 	rc = cvy_mutex_lock(&object->mutex, 0);
 	if (rc == 1)
@@ -50,7 +35,7 @@ int cvy_line_init(struct cvy_object *object, const struct cvy_line_kind *kind)
 	atomic_store(&line->guard, 0);
 	if (rc >= 0)
 		cvy_mutex_unlock(&object->mutex);
-	return 0;
+	return line;
 }
 
 /* Who was inside died: what is derived is made anew, and all look again. */

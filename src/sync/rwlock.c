@@ -18,15 +18,12 @@ const struct cvy_line_kind cvy_rwlock_kind = {
 /* The shares stay: what is in them is of the dead, or of those who only look. */
 static int init(struct cvy_object *object, const void *context)
 {
-	struct cvy_rwlock *rw;
-	int rc = cvy_line_init(object, &cvy_rwlock_kind);
+	struct cvy_rwlock *rw = cvy_line_init(object, &cvy_rwlock_kind);
+	int rc;
 
 	(void)context;
-	if (rc < 0)
-		return rc;
-	rw = cvy_rwlock_of(object);
 	if (!rw)
-		return cvy_fail(EBADMSG, "rwlock: the object table is damaged");
+		return covey_errcode();
 	rc = cvy_shares_init(&rw->readers, 128);
 	if (rc == 0 && !rw->made)
 		rc = cvy_mutex_init(&rw->writer);

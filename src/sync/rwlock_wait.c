@@ -154,10 +154,8 @@ static int wait_in_line(struct cvy_inside *in, enum cvy_way way, int timeout_ms)
 			rc = busy(in, timeout_ms);
 		if (rc)
 			break;
-		cvy_watch_none(&watch);
-		if (before)
-			cvy_watch_add(&watch, atomic_load(&before->proc), before->generation);
-		else if (!watch_holders(in, way, &watch))
+		cvy_watch_only(&watch, before);
+		if (!before && !watch_holders(in, way, &watch))
 			continue;
 		slept = cvy_line_sleep(in, place, &watch, deadline);
 		if (slept < 0 && slept != -ETIMEDOUT)

@@ -35,15 +35,11 @@ static const struct cvy_line_kind kind = {
 static int init(struct cvy_object *object, const void *context)
 {
 	const covey_semaphore_opts *opts = context;
-	struct semaphore *s;
-	int rc = cvy_line_init(object, &kind);
+	struct semaphore *s = cvy_line_init(object, &kind);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	s = cvy_line_block(object, sizeof *s);
 	if (!s)
-		return cvy_fail(EBADMSG, "%s: the object table is damaged",
-		                cvy_kind_name(kind.ops.kind));
+		return covey_errcode();
 	rc = cvy_shares_init(&s->shares, sizeof(uint64_t));
 	if (rc < 0)
 		return rc;
@@ -158,10 +154,8 @@ static int wait_in_line(struct cvy_inside *in, uint32_t n, int timeout_ms)
 			rc = too_few(in, n, timeout_ms);
 			break;
 		}
-		cvy_watch_none(&watch);
-		if (before)
-			cvy_watch_add(&watch, atomic_load(&before->proc), before->generation);
-		else if (!s->tokens && cvy_shares_watch(&s->shares, &watch) != s->held)
+		cvy_watch_only(&watch, before);
+		if (!before && !s->tokens && cvy_shares_watch(&s->shares, &watch) != s->held)
 			continue;
 		slept = cvy_line_sleep(in, place, &watch, deadline);
 		if (slept < 0 && slept != -ETIMEDOUT)

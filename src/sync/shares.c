@@ -8,16 +8,11 @@
 
 int cvy_shares_init(struct cvy_shares *shares, uint32_t stride)
 {
-	int rc;
-
+	shares->stride = stride; /* first: where there is a region it holds, whoever died */
+	CVY_ORDERED();
 	if (shares->region)
 		return 0;
-	rc = cvy_region_reserve(&shares->region, (uint64_t)CVY_PROCS * stride, SHARES_FIRST);
-	if (rc < 0)
-		return rc;
-	shares->stride = stride;
-	atomic_store(&shares->top, 0);
-	return 0;
+	return cvy_region_reserve(&shares->region, (uint64_t)CVY_PROCS * stride, SHARES_FIRST);
 }
 
 void cvy_shares_clear(struct cvy_shares *shares)

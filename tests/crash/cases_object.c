@@ -6,6 +6,9 @@
 #include "cases.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define SMALL 64
 
@@ -20,6 +23,19 @@ struct kind {
 static const struct kind *kind;
 static uint64_t id;
 static uint32_t round_of; /* each has other messages */
+
+/* Whether another process, which ends with what it holds, finds that all is well. */
+static bool well_elsewhere(bool (*look)(uint64_t), uint64_t of)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0)
+		_exit(look(of) ? 0 : 1);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0;
+}
 
 /* ---- the kinds */
 
@@ -40,7 +56,7 @@ static uint32_t round_of; /* each has other messages */
 MADE_BY(lock, "swept")
 MADE_BY(rlock, "swept")
 MADE_BY(rwlock, "swept")
-MADE_BY(semaphore, &(covey_semaphore_opts){.name = "swept"})
+MADE_BY(semaphore, &(covey_semaphore_opts){.name = "swept", .value = 2})
 MADE_BY(event, "swept")
 MADE_BY(barrier, &(covey_barrier_opts){.name = "swept", .parties = 1})
 MADE_BY(queue, &(covey_queue_opts){.name = "swept"})
@@ -67,15 +83,35 @@ static const char *use_rlock(uint64_t of)
 	return covey_rlock_release(lock) == -EPERM ? NULL : "a new rlock is held by nobody";
 }
 
+/* While another process reads. */
+static bool reads_too(uint64_t of)
+{
+	covey_rwlock lock = {of};
+
+	return covey_rwlock_acquire_read(lock, COVEY_FOREVER) == 0 &&
+	       covey_rwlock_readers(lock) == 2 && covey_rwlock_release(lock) == 0 &&
+	       covey_rwlock_readers(lock) == 1 && covey_rwlock_acquire_read(lock, 0) == 0;
+}
+
 static const char *use_rwlock(uint64_t of)
 {
 	covey_rwlock lock = {of};
 
-	if (covey_rwlock_acquire_read(lock, COVEY_FOREVER) != 0 || covey_rwlock_release(lock) != 0)
+	if (covey_rwlock_acquire_read(lock, COVEY_FOREVER) != 0 || !well_elsewhere(reads_too, of) ||
+	    covey_rwlock_release(lock) != 0)
 		return "a new rwlock cannot be read";
 	if (covey_rwlock_acquire_write(lock, COVEY_FOREVER) != 0 || covey_rwlock_release(lock) != 0)
 		return "a new rwlock cannot be written";
 	return NULL;
+}
+
+/* While another process holds the other unit. */
+static bool holds_the_last(uint64_t of)
+{
+	covey_semaphore s = {of};
+
+	return covey_semaphore_acquire(s, COVEY_FOREVER) == 0 &&
+	       covey_semaphore_acquire(s, 0) == -EAGAIN && covey_semaphore_value(s) == 0;
 }
 
 static const char *use_semaphore(uint64_t of)
@@ -84,8 +120,8 @@ static const char *use_semaphore(uint64_t of)
 
 	if (covey_semaphore_acquire(s, COVEY_FOREVER) != 0)
 		return "a new semaphore has no unit";
-	if (covey_semaphore_acquire(s, 0) != -EAGAIN)
-		return "a new semaphore has a unit too many";
+	if (!well_elsewhere(holds_the_last, of) || covey_semaphore_value(s) != 1)
+		return "the units of a new semaphore are miscounted";
 	return covey_semaphore_release(s, 1) == 0 ? NULL : "a new semaphore takes nothing back";
 }
 
@@ -219,6 +255,31 @@ static void of_kind(const struct kind *the_kind)
 		abort();
 }
 
+/* Memory of such sizes that somebody has written to, for the next who needs some. */
+static void leave_dirty(size_t size, size_t most)
+{
+	covey_block block;
+
+	if (covey_block_create(&block, size, &(covey_block_opts){.max_size = most}) < 0)
+		abort();
+	memset(covey_block_data(block), 0x5b, size);
+	covey_block_destroy(block);
+}
+
+/* The next one gets a slot and memory that none of its kind had before. */
+static void next_of_kind(const struct kind *the_kind)
+{
+	uint64_t kept;
+
+	of_kind(the_kind);
+	if (kind->make(&kept) < 0)
+		abort();
+	for (size_t size = 4096; size <= 32768; size *= 2)
+		leave_dirty(size, size);
+	for (size_t most = 65536; most <= (16u << 20); most *= 2)
+		leave_dirty(4096, most);
+}
+
 static void one_of_kind(const struct kind *the_kind)
 {
 	of_kind(the_kind);
@@ -260,7 +321,7 @@ static void leave(void)
 	static const struct kind kind_##noun = {make_##noun, use_##noun, __VA_ARGS__}; \
 	static void to_make_##noun(void)                                               \
 	{                                                                              \
-		of_kind(&kind_##noun);                                                 \
+		next_of_kind(&kind_##noun);                                            \
 	}                                                                              \
 	static void a_##noun(void)                                                     \
 	{                                                                              \
@@ -294,7 +355,7 @@ static const char *table_works(const struct board *b)
 	return why;
 }
 
-/* memory: what one holds that was made by the dead, of whom nobody knows. */
+/* memory: what two hold: one that was made by the dead, of whom nobody knows, and the next. */
 #define CASES(noun, words, memory)                                                                 \
 	{.name = "create " words,                                                                  \
 	 .setup = to_make_##noun,                                                                  \
@@ -310,13 +371,13 @@ static const char *table_works(const struct board *b)
 static const struct crash_case cases[] = {
 	CASES(lock, "a lock", 0),
 	CASES(rlock, "an rlock", 0),
-	CASES(rwlock, "a rwlock", 16384),
-	CASES(semaphore, "a semaphore", 16384),
+	CASES(rwlock, "a rwlock", 24576),
+	CASES(semaphore, "a semaphore", 24576),
 	CASES(event, "an event", 0),
-	CASES(barrier, "a barrier", 16384),
+	CASES(barrier, "a barrier", 24576),
 	CASES(condition, "a condition", 16384),
-	CASES(queue, "a queue", 24576),
-	CASES(counted, "a counted queue", 57344),
+	CASES(queue, "a queue", 73728),
+	CASES(counted, "a counted queue", 131072),
 };
 
 CRASH_NOUN(object, cases);

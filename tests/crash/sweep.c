@@ -67,7 +67,9 @@ const char *check_in_survivor(const struct crash_case *c)
 static uint64_t held(void)
 {
 	cvy_procs_sweep(); /* as the arena does where memory runs out */
-	return atomic_load(&cvy_header()->used) - atomic_load(&cvy_header()->warm_bytes);
+	/* Slots of objects are kept for good. */
+	return atomic_load(&cvy_header()->used) - atomic_load(&cvy_header()->warm_bytes) -
+	       cvy_header()->object_backed;
 }
 
 void finding(struct result *result, long *kind, long k, const char *why)
