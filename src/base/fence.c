@@ -14,9 +14,8 @@
 #endif
 
 #define ROW_FIRST 256
+/* So often in a row, even a wait of some ten milliseconds will pay. */
 #define ROW_MOST (UINT32_C(1) << 16)
-/* So often in a row, a wait of some ten milliseconds will pay. */
-#define ROW_COSTLY (UINT32_C(1) << 16)
 
 __thread char cvy_thread_name;
 
@@ -91,8 +90,7 @@ void cvy_biased_take(struct cvy_biased *lock)
 	if (lock->last != self) {
 		lock->last = self;
 		lock->row = 0;
-	} else if (++lock->row >= lock->enough &&
-	           cvy_heavy_fence_prepare(lock->row >= ROW_COSTLY)) {
+	} else if (++lock->row >= lock->enough && cvy_heavy_fence_prepare(lock->row >= ROW_MOST)) {
 		lock->row = 0;
 		atomic_store_explicit(&lock->favourite, self, memory_order_relaxed);
 	}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Pools: opening, resizing, asking. */
-#include "base/fence.h"
 #include "pool/pool.h"
 
 #include <limits.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers: claiming, telling, idling and being woken. */
-#include "base/fence.h"
 #include "base/pace.h"
 #include "pool/pool.h"
 

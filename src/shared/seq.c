@@ -3,9 +3,7 @@
 #include "shared/list.h"
 
 #define SLOTS_LEAST UINT64_C(32)
-#define RESERVE_LEAST (UINT64_C(64) << 10)
 #define DEAD_LEAST (UINT64_C(32) << 10) /* dead bytes that are not worth a copy */
-#define PAGE UINT64_C(4096)
 
 static uint64_t first_record(uint64_t slots)
 {
@@ -109,29 +107,24 @@ void cvy_seq_mend(struct list *l)
 /* Makes a fresh array beside the list's for so many elements and bytes of records. */
 static int begin(struct list *l, uint64_t elements, uint64_t bytes, struct seq **fresh)
 {
-	uint64_t slots = SLOTS_LEAST, reserve, backed, offset;
+	struct cvy_store_room room;
+	uint64_t slots = SLOTS_LEAST;
 	struct seq *s;
 	int rc;
 
 	while (slots < elements + elements / 4)
 		slots *= 2;
-	backed = (first_record(slots) + bytes + bytes / 4 + PAGE - 1) & ~(PAGE - 1);
-	reserve = first_record(slots) + 4 * bytes;
-	if (reserve < RESERVE_LEAST)
-		reserve = RESERVE_LEAST;
-	if (reserve < backed)
-		reserve = backed;
-	rc = cvy_store_begin(&l->store, &reserve, backed, &offset);
+	rc = cvy_store_begin(&l->store, first_record(slots), bytes, &room);
 	if (rc < 0)
 		return rc;
-	s = cvy_region_at(offset, backed);
+	s = cvy_region_at(room.offset, room.backed);
 	if (!s)
 		return cvy_fail(EBADMSG, "list: the object table is damaged");
 	memset(s, 0, sizeof *s);
-	s->reserve = reserve;
+	s->reserve = room.reserve;
 	s->slots = slots;
 	s->end = first_record(slots);
-	s->backed = backed;
+	s->backed = room.backed;
 	*fresh = s;
 	return 0;
 }

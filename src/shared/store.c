@@ -2,6 +2,8 @@
 /* Stores: the two regions of a dict or list, one of which holds. */
 #include "shared/store.h"
 
+#define RESERVE_LEAST (UINT64_C(64) << 10)
+
 static unsigned spare(const struct cvy_store *store)
 {
 	uint64_t offset = cvy_store_offset(atomic_load(&store->table));
@@ -16,19 +18,25 @@ static void publish(struct cvy_store *store, uint64_t offset)
 	atomic_store_explicit(&store->table, number << 32 | offset >> 12, memory_order_release);
 }
 
-int cvy_store_begin(struct cvy_store *store, uint64_t *reserve, uint64_t backed, uint64_t *offset)
+int cvy_store_begin(struct cvy_store *store, uint64_t head, uint64_t bytes,
+                    struct cvy_store_room *room)
 {
 	uint64_t *half = &store->half[spare(store)];
 	int rc;
 
+	room->backed = cvy_store_pages(head + bytes + bytes / 4);
+	room->reserve = head + 4 * bytes;
+	if (room->reserve < RESERVE_LEAST)
+		room->reserve = RESERVE_LEAST;
+	if (room->reserve < room->backed)
+		room->reserve = room->backed;
 	cvy_region_free(half);
-	rc = cvy_region_reserve(half, *reserve, backed);
-	if (rc < 0 && backed < *reserve) { /* address space may be short too */
-		*reserve = backed;
-		rc = cvy_region_reserve(half, backed, backed);
+	rc = cvy_region_reserve(half, room->reserve, room->backed);
+	if (rc < 0 && room->backed < room->reserve) { /* address space may be short too */
+		room->reserve = room->backed;
+		rc = cvy_region_reserve(half, room->backed, room->backed);
 	}
-	if (rc == 0)
-		*offset = *half;
+	room->offset = *half;
 	return rc;
 }
 

@@ -31,8 +31,20 @@ static inline uint64_t cvy_store_offset(uint64_t table)
 	return (uint64_t)(uint32_t)table << 12;
 }
 
-/* A fresh region beside the table, `backed` of it backed; *reserve may be lowered to that. */
-int cvy_store_begin(struct cvy_store *store, uint64_t *reserve, uint64_t backed, uint64_t *offset);
+/* Whole pages for so many bytes. */
+static inline uint64_t cvy_store_pages(uint64_t bytes)
+{
+	return (bytes + 4095) & ~UINT64_C(4095);
+}
+
+/* A region for a table: where it lies, how far it is backed, and may be. */
+struct cvy_store_room {
+	uint64_t offset, backed, reserve;
+};
+
+/* A fresh region beside the table: for a head of it, for `bytes` behind that, and for some more. */
+int cvy_store_begin(struct cvy_store *store, uint64_t head, uint64_t bytes,
+                    struct cvy_store_room *room);
 /* Makes the fresh region the one that holds, and frees the other. */
 void cvy_store_swap(struct cvy_store *store);
 /* Frees what is not the table. */

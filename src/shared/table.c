@@ -5,9 +5,7 @@
 #include <sys/random.h>
 
 #define SLOTS_LEAST UINT64_C(32)
-#define RESERVE_LEAST (UINT64_C(64) << 10)
 #define DEAD_LEAST (UINT64_C(32) << 10) /* dead bytes that are not worth a copy */
-#define PAGE UINT64_C(4096)
 
 static uint64_t first_record(uint64_t slots)
 {
@@ -135,29 +133,24 @@ void cvy_table_mend(struct dict *d)
 /* Makes a fresh table beside the dict's for so many keys and bytes of records. */
 static int begin(struct dict *d, uint64_t keys, uint64_t bytes, struct table **fresh)
 {
-	uint64_t slots = SLOTS_LEAST, reserve, backed, offset;
+	struct cvy_store_room room;
+	uint64_t slots = SLOTS_LEAST;
 	struct table *t;
 	int rc;
 
 	while (slots < 2 * keys)
 		slots *= 2;
-	backed = (first_record(slots) + bytes + bytes / 4 + PAGE - 1) & ~(PAGE - 1);
-	reserve = first_record(slots) + 4 * bytes;
-	if (reserve < RESERVE_LEAST)
-		reserve = RESERVE_LEAST;
-	if (reserve < backed)
-		reserve = backed;
-	rc = cvy_store_begin(&d->store, &reserve, backed, &offset);
+	rc = cvy_store_begin(&d->store, first_record(slots), bytes, &room);
 	if (rc < 0)
 		return rc;
-	t = cvy_region_at(offset, backed);
+	t = cvy_region_at(room.offset, room.backed);
 	if (!t)
 		return cvy_fail(EBADMSG, "dict: the object table is damaged");
 	memset(t, 0, first_record(slots));
-	t->reserve = reserve;
+	t->reserve = room.reserve;
 	t->slots = slots;
 	t->end = first_record(slots);
-	t->backed = backed;
+	t->backed = room.backed;
 	*fresh = t;
 	return 0;
 }
@@ -260,9 +253,9 @@ int cvy_table_make_room(struct dict *d, uint64_t bytes)
 		return 0;
 	if (need > t->reserve || (dead > DEAD_LEAST && dead > t->live))
 		return rebuild(d, bytes);
-	goal = (t->backed + t->backed / 2 + PAGE - 1) & ~(PAGE - 1);
+	goal = cvy_store_pages(t->backed + t->backed / 2);
 	if (goal < need || goal > t->reserve)
-		goal = (need + PAGE - 1) & ~(PAGE - 1);
+		goal = cvy_store_pages(need);
 	if (goal > t->reserve)
 		return rebuild(d, bytes);
 	if (cvy_region_back(cvy_offset(t), goal) < 0) {
