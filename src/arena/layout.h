@@ -153,6 +153,8 @@ int cvy_back(uint64_t offset, uint64_t bytes);
 void cvy_punch(uint64_t offset, uint64_t bytes);
 /* Fills in a new header's classes. */
 void cvy_regions_init(struct arena_header *header);
+/* Makes all counters of memory anew. */
+void cvy_regions_recount(void);
 /* Learns the geometry of the mapped arena; -EBADMSG where its header contradicts it. */
 int cvy_geometry_learn(void);
 /* Counts bytes of the fixed range against the quota. -ENOMEM in words. */

@@ -87,6 +87,7 @@ static void mend(struct arena_header *h)
 		push_free(h, object, kind);
 	}
 	atomic_store(&h->object_live, live);
+	cvy_regions_recount(); /* what was charged for slots that were not there yet */
 	cvy_mutex_mended(&h->object_lock);
 	cvy_log(COVEY_LOG_WARN, "a process died while it made or destroyed an object; mended");
 }

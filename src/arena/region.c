@@ -427,6 +427,16 @@ int cvy_charge(uint64_t bytes)
 	return rc;
 }
 
+void cvy_regions_recount(void)
+{
+	struct arena_header *h = cvy_header();
+
+	if (lock_regions(h) < 0)
+		return;
+	recount(h);
+	cvy_mutex_unlock(&h->region_lock);
+}
+
 void cvy_region_usage(uint64_t *used, uint64_t *quota)
 {
 	struct arena_header *h = cvy_header();

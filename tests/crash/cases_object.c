@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arena/layout.h"
+
 #define SMALL 64
 
 /* Handles are an id each; use: NULL, or what does not work; fill: before it is destroyed. */
@@ -338,6 +340,17 @@ KIND(condition, unmake_condition, NULL)
 KIND(queue, unmake_queue, lengthen)
 KIND(counted, unmake_queue, have_unmarked)
 
+/* All slots that are there have been used. */
+static void a_full_table(void)
+{
+	uint64_t kept;
+
+	of_kind(&kind_lock);
+	while (cvy_header()->object_top * sizeof(struct cvy_object) < cvy_header()->object_backed)
+		if (kind->make(&kept) < 0)
+			abort();
+}
+
 /* What was to be destroyed is so wholly, or can be now; new ones work, of other kinds too. */
 static const char *table_works(const struct board *b)
 {
@@ -370,6 +383,11 @@ static const char *table_works(const struct board *b)
 
 static const struct crash_case cases[] = {
 	CASES(lock, "a lock", 0),
+	{.name = "create a lock that lengthens the table",
+         .setup = a_full_table,
+         .call = make,
+         .check = table_works,
+         .teardown = leave},
 	CASES(rlock, "an rlock", 0),
 	CASES(rwlock, "a rwlock", 24576),
 	CASES(semaphore, "a semaphore", 24576),
