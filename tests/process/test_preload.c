@@ -317,6 +317,7 @@ static void workers_of_a_pool_have_it_too(void **state)
 	struct notes *notes = preload(7);
 	covey_pool *pool;
 	covey_future *f;
+	int n;
 
 	assert_int_equal(covey_pool_open(&pool, &(covey_pool_opts){.workers = 1,
 	                                                           .method = COVEY_FORKSERVER}),
@@ -325,6 +326,8 @@ static void workers_of_a_pool_have_it_too(void **state)
 	assert_int_equal(notes->runs, 1);
 	harness_kill(notes->pid, SIGKILL);
 	HARNESS_EVENTUALLY(notes->runs == 2);
+	/* The next worker is of the second forkserver, which has come up by then. */
+	assert_true(covey_apply(pool, die, &n, 0) < 0);
 	assert_int_equal(of_worker(pool), 7);
 	/* It fails from now on: whoever works, works on; then the pool says why it gives up. */
 	notes->how = RETURN;
