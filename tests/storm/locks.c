@@ -19,6 +19,8 @@ static void dwell(struct self *self)
 {
 	for (volatile uint32_t n = roll(&self->dice, 300); n > 0; n--)
 		;
+	if (one_in(&self->dice, 10)) /* so that some are killed in there */
+		usleep(roll(&self->dice, 500));
 }
 
 /* A change in two halves, by who alone is in there. */
@@ -39,6 +41,7 @@ static void mend(struct pair *pair, const char *name)
 		wrong("%s: told of a death before anybody was killed", name);
 	pair->b = ~pair->a;
 	pair->inside = 0;
+	pair->told = 0;
 }
 
 static void look(const struct pair *pair, const char *name)
@@ -147,7 +150,9 @@ void write_pairs(struct self *self)
 			wrong("rwlock: to write: %s", covey_errmsg());
 		if (rc < 0)
 			continue;
-		/* Half a change is no fault here: the reader who was told may come later. */
+		/* The reader who was told may come later. */
+		if (pair->inside && rc != COVEY_OWNER_DIED && !pair->told)
+			wrong("rwlock: a writer met half a change, and nobody was told");
 		if (rc == COVEY_OWNER_DIED || pair->inside)
 			mend(pair, "rwlock");
 		change(self, pair, 0);
@@ -162,6 +167,7 @@ static void mend_told(struct self *self)
 	struct pair *pair = &guarded(self)->rwlock;
 	int rc;
 
+	pair->told = 1; /* first: who dies before it has released has the next one told */
 	release(self);
 	do
 		rc = covey_rwlock_acquire_write(self->objects.rwlock, COVEY_FOREVER);
@@ -172,6 +178,7 @@ static void mend_told(struct self *self)
 	}
 	if (pair->inside)
 		mend(pair, "rwlock");
+	pair->told = 0;
 	release(self);
 }
 

@@ -129,6 +129,7 @@ struct guarded {
 	struct pair {
 		volatile uint64_t a, b;
 		volatile int32_t inside; /* pid of who is in there */
+		volatile uint32_t told;  /* a reader was told of a death, and has not mended yet */
 	} lock, rlock, rwlock;
 	struct {
 		volatile int64_t stored;

@@ -13,9 +13,11 @@
 #include "support/runner.h"
 #include "watch.h"
 
-#define ASLEEP 10000    /* ms that all must be seen asleep before they are believed stuck */
-#define AWAKE 1500      /* ms by which each time that one is seen awake puts that off */
-#define STILL 40000     /* ms that nothing may be done in, though some look round */
+/* Counted in looks, not in time: one that gets no core looks less often, as they do less. */
+#define LOOK 200        /* ms between two */
+#define ASLEEP 50       /* looks at which all must be asleep before they are believed stuck */
+#define AWAKE 8         /* looks by which each at which one is awake puts that off */
+#define STILL 200       /* looks between which nothing may be done, though some look round */
 #define PATIENCE 300000 /* ms that a round may take in any case, on a machine that is busy */
 #define ENDS 20000      /* ms that all may take to end after the root */
 
@@ -83,25 +85,25 @@ static void tell_hung(pid_t root, uint64_t seed, bool leave)
 /* Waits for the root; false where it hangs. */
 static bool root_ends(pid_t root, int *status)
 {
-	int64_t since = now_ms(), slept = since, looked = since, moved = since;
+	int64_t since = now_ms(), looked = since;
 	uint64_t before = 0;
+	int asleep = 0, still = 0;
 
 	while (waitpid(root, status, WNOHANG) == 0) {
 		int64_t now = now_ms();
 
 		usleep(1000);
-		if (now - looked < 200)
+		if (now - looked < LOOK)
 			continue;
 		looked = now;
 		/* One that looks round now and then, as the root does, may be seen awake. */
-		if (!all_asleep())
-			slept += AWAKE;
-		if (slept > now)
-			slept = now;
-		if (progress() != before)
-			moved = now;
+		if (all_asleep())
+			asleep++;
+		else
+			asleep = asleep > AWAKE ? asleep - AWAKE : 0;
+		still = progress() == before ? still + 1 : 0;
 		before = progress();
-		if (now - slept > ASLEEP || now - moved > STILL || now - since > PATIENCE)
+		if (asleep > ASLEEP || still > STILL || now - since > PATIENCE)
 			return false;
 	}
 	return true;
