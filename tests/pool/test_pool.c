@@ -73,6 +73,40 @@ static void arguments_and_results_of_any_size(void **state)
 	free(out);
 }
 
+/* Writes the numbers from 1 on in place, so many bytes; the first room is given back. */
+static int count_up(covey_task *task, const void *arg, size_t len)
+{
+	size_t bytes = *(const size_t *)arg;
+	unsigned char *result = covey_task_result(task, 5);
+
+	if (!result)
+		return covey_errcode();
+	result[0] = 77;
+	result = covey_task_result(task, bytes);
+	if (!result || (uintptr_t)result % 16)
+		return covey_errcode();
+	for (size_t i = 0; i < bytes; i++)
+		result[i] = (unsigned char)(i + 1);
+	return 0;
+}
+
+static void results_are_made_in_place(void **state)
+{
+	covey_pool *pool = open_pool(state, 2);
+
+	for (size_t bytes = 1; bytes < 1 << 20; bytes = 7 * bytes + 3) {
+		covey_future *f = covey_pool_submit(pool, count_up, &bytes, sizeof bytes, NULL);
+		unsigned char *result = malloc(bytes);
+
+		assert_int_equal(covey_future_result(f, result, bytes, COVEY_FOREVER), bytes);
+		for (size_t i = 0; i < bytes; i++)
+			assert_int_equal(result[i], (unsigned char)(i + 1));
+		covey_future_free(f);
+		free(result);
+	}
+	end_pool(pool);
+}
+
 static void failures_come_with_code_and_words(void **state)
 {
 	covey_pool *pool = open_pool(state, 1);
@@ -246,10 +280,10 @@ static void bad_options_are_refused_in_words(void **state)
 
 static const struct harness_test tests[] = {
 	BY_ALL(typed_tasks_return_their_results),   BY_ALL(arguments_and_results_of_any_size),
-	BY_ALL(failures_come_with_code_and_words),  BY_ALL(close_and_join_have_their_order),
-	BY_ALL(a_hundred_thousand_tasks),           BY_ALL(threads_may_submit_together),
-	BY_ALL(terminate_cancels_what_has_not_run), BY_ALL(a_forked_child_cannot_use_the_pool),
-	BY_ALL(bad_options_are_refused_in_words),
+	BY_ALL(results_are_made_in_place),          BY_ALL(failures_come_with_code_and_words),
+	BY_ALL(close_and_join_have_their_order),    BY_ALL(a_hundred_thousand_tasks),
+	BY_ALL(threads_may_submit_together),        BY_ALL(terminate_cancels_what_has_not_run),
+	BY_ALL(a_forked_child_cannot_use_the_pool), BY_ALL(bad_options_are_refused_in_words),
 };
 
 HARNESS_MAIN(tests)
