@@ -295,7 +295,7 @@ enum cvy_proc_state {
  */
 struct cvy_proc {
 	_Atomic uint32_t state;
-	_Atomic uint32_t generation;
+	uint32_t generation;
 	_Atomic int32_t pid;
 	uint32_t parent;
 	uint32_t parent_generation;
