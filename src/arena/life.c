@@ -61,12 +61,22 @@ void cvy_life_renew(void)
 		cvy_life_take(slot);
 }
 
+/*
+ * Read while another process may begin in the slot: any value but the one asked for says
+ * that the process that was meant has ended.
+ */
+__attribute__((no_sanitize("thread"))) static bool is_another(const struct cvy_proc *proc,
+                                                              uint32_t generation)
+{
+	return proc->generation != generation;
+}
+
 bool cvy_gone(uint32_t index, uint32_t generation)
 {
 	struct cvy_proc *proc = cvy_proc(index);
 	uint32_t state, word;
 
-	if (!proc || proc->generation != generation)
+	if (!proc || is_another(proc, generation))
 		return true;
 	state = atomic_load(&proc->state);
 	if (state == CVY_PROC_FREE || state == CVY_PROC_ENDED)
@@ -93,7 +103,7 @@ _Atomic uint32_t *cvy_life_watch(uint32_t index, uint32_t generation, uint32_t *
 	while (!(now & FUTEX_WAITERS) &&
 	       !atomic_compare_exchange_weak(word, &now, now | FUTEX_WAITERS));
 	/* Of the process that is meant, not of the next in its slot. */
-	if (proc->generation != generation)
+	if (is_another(proc, generation))
 		return NULL;
 	*value = now | FUTEX_WAITERS;
 	return word;
