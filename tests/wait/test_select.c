@@ -494,6 +494,7 @@ static void futures_and_pools_are_waited_for_beside_queues(void **state)
 	assert_false(readable(fd, 0));
 	assert_int_equal(covey_put(gate, &n, 0), 0);
 	assert_true(covey_select(w, 2, COVEY_FOREVER) == 1 && w[1].ready);
+	assert_int_equal(covey_select(w + 2, 1, COVEY_FOREVER), 1); /* told a moment later */
 	assert_true(covey_select(w, 4, COVEY_FOREVER) == 2 && w[2].ready);
 	assert_true(readable(fd, -1));
 	assert_int_equal(covey_fd_close(fd), 0);
