@@ -242,8 +242,11 @@ int cvy_pidfd_ended(int pidfd);
  * It must not allocate or lock.
  */
 int cvy_look_with_spare(int (*at)(const void *context), const void *context);
-/* Threads of this process; where /proc cannot tell, 2 once it has had any but the first. */
-int cvy_thread_count(void);
+/*
+ * Threads of this process that have not begun to end, counted up to `enough`; where /proc cannot
+ * tell, 2 once it has had any but the first.
+ */
+int cvy_thread_count(int enough);
 /*
  * pthread_create with all signals blocked in the new thread where `quiet`, and a stack that
  * is enough for covey and a little of the user's, however small RLIMIT_STACK is. An errno.

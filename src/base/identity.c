@@ -2,6 +2,7 @@
 /* Which process this is, and what can be known of others by pid and pidfd. */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 #define HOOKS_MAX 16
 #define STACK_LEAST (256 * 1024)
+#define FLAG_EXITING 0x4UL /* of a thread's flags in /proc: the kernel's PF_EXITING */
 
 __thread uint32_t cvy_tid_cache;
 
@@ -75,6 +77,17 @@ ssize_t cvy_read_text(const char *path, char *buf, size_t cap)
 	return n;
 }
 
+/* A field of a stat file of /proc, numbered as in proc(5), from 3; NULL where it is not there. */
+static const char *field_of(const char *stat, int number)
+{
+	/* The command, in parentheses, may hold anything; field 3 begins after the last one. */
+	const char *p = strrchr(stat, ')');
+
+	for (int field = 2; p && field < number; field++)
+		p = strchr(p + 1, ' ');
+	return p ? p + 1 : NULL;
+}
+
 uint64_t cvy_start_time(pid_t pid)
 {
 	char path[48], stat[1024];
@@ -83,11 +96,8 @@ uint64_t cvy_start_time(pid_t pid)
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	if (cvy_read_text(path, stat, sizeof stat) <= 0)
 		return 0;
-	/* The command, in parentheses, may hold anything; field 3 begins after the last one. */
-	p = strrchr(stat, ')');
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
+	p = field_of(stat, 22);
+	return p ? strtoull(p, NULL, 10) : 0;
 }
 
 uint64_t cvy_ticks(void)
@@ -185,11 +195,26 @@ int cvy_thread_start(pthread_t *thread, bool quiet, void *(*run)(void *), void *
 	return error;
 }
 
-int cvy_thread_count(void)
+/* Whether a thread has begun to end: one that was joined is listed for a moment longer. */
+static bool is_ending(const char *tid)
+{
+	char path[64], stat[1024];
+	const char *p;
+
+	snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", tid);
+	if (cvy_read_text(path, stat, sizeof stat) <= 0)
+		return true;
+	p = field_of(stat, 9);
+	return p && (strtoul(p, NULL, 10) & FLAG_EXITING);
+}
+
+int cvy_thread_count(int enough)
 {
 	char status[4096];
 	const char *p;
-	int n;
+	struct dirent *entry;
+	DIR *tasks;
+	int n, living = 0;
 
 	if (__libc_single_threaded)
 		return 1;
@@ -198,5 +223,11 @@ int cvy_thread_count(void)
 		return 2;
 	p = strstr(status, "\nThreads:");
 	n = p ? atoi(p + 9) : 1;
-	return n > 0 ? n : 1;
+	tasks = n > 1 ? opendir("/proc/self/task") : NULL;
+	if (!tasks)
+		return n > 0 ? n : 1;
+	while (living < enough && (entry = readdir(tasks)))
+		living += entry->d_name[0] != '.' && !is_ending(entry->d_name);
+	closedir(tasks);
+	return living > 0 ? living : 1;
 }

@@ -2,13 +2,10 @@
 /* covey_init, the program's start method, the threads that are covey's own, and forked children. */
 #include "process/internal.h"
 
-#include <time.h>
+#include <limits.h>
 
 static _Atomic int program_method; /* COVEY_METHOD_DEFAULT: by the number of threads */
 static _Atomic int own_threads;
-static _Atomic int64_t own_ended; /* when the last of them did */
-
-#define LINGER (50 * CVY_MS)
 
 /* A forked child has one thread, and none of what its parent started. */
 static void in_forked_child(void)
@@ -36,28 +33,15 @@ void cvy_own_thread(int delta)
 {
 	cvy_process_hook();
 	atomic_fetch_add(&own_threads, delta);
-	if (delta < 0)
-		atomic_store(&own_ended, cvy_now());
 }
 
-static int count_threads(void)
+int cvy_program_threads(int enough)
 {
 	/* The thread sanitizer has threads of its own, two in a forked child; idle when we fork. */
-	int n = cvy_thread_count() - atomic_load(&own_threads) - 2 * CVY_THREAD_SANITIZER;
+	int others = atomic_load(&own_threads) + 2 * CVY_THREAD_SANITIZER;
+	int n = cvy_thread_count(enough < INT_MAX - others ? enough + others : INT_MAX) - others;
 
 	return n < 1 ? 1 : n;
-}
-
-int cvy_program_threads(void)
-{
-	int n = count_threads();
-
-	/* One of ours that was joined a moment ago may still be counted by the kernel. */
-	while (n > 1 && cvy_now() - atomic_load(&own_ended) < LINGER) {
-		nanosleep(&(struct timespec){.tv_nsec = CVY_MS / 5}, NULL);
-		n = count_threads();
-	}
-	return n;
 }
 
 int covey_init(int argc, char **argv)
@@ -109,7 +93,7 @@ covey_method covey_default_method(void)
 
 	if (method != COVEY_METHOD_DEFAULT)
 		return method;
-	return cvy_program_threads() == 1 ? COVEY_FORK : COVEY_FORKSERVER;
+	return cvy_program_threads(2) == 1 ? COVEY_FORK : COVEY_FORKSERVER;
 }
 
 const char *covey_method_name(covey_method method)

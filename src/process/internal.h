@@ -10,8 +10,8 @@
 /* What COVEY_METHOD_DEFAULT was configured to; children inherit it. */
 covey_method cvy_program_method(void);
 void cvy_program_method_set(covey_method method);
-/* Threads of the program, those of covey not counted. */
-int cvy_program_threads(void);
+/* Threads of the program, those of covey not among them, counted up to `enough`. */
+int cvy_program_threads(int enough);
 /* Has forked children forget what is their parent's: by those below. Called first. */
 void cvy_process_hook(void);
 void cvy_children_forked(void);

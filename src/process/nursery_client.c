@@ -3,6 +3,7 @@
 #include "process/internal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,12 +55,12 @@ static int fork_nursery(const int ends[2], pid_t *pid)
 {
 	uint32_t self = cvy_self();
 
-	if (cvy_program_threads() > 1)
+	if (cvy_program_threads(2) > 1)
 		return cvy_fail(ENOTSUP,
 		                "nursery: this process has %d threads, where fork is not "
 		                "safe: call covey_init(argc, argv) first in main and use "
 		                "forkserver",
-		                cvy_program_threads());
+		                cvy_program_threads(INT_MAX));
 	fflush(NULL);
 	*pid = fork();
 	if (*pid < 0)
@@ -155,7 +156,7 @@ int cvy_nursery_open(struct cvy_nursery **out, covey_method method)
 		return cvy_fail(ENOMEM, "nursery: no memory");
 	n->incarnation = cvy_incarnation();
 	/* The sanitizer's allocator is not safe where one thread forks while another allocates. */
-	if (CVY_ADDRESS_SANITIZER && cvy_thread_count() > 1 && cvy_can_spawn())
+	if (CVY_ADDRESS_SANITIZER && cvy_thread_count(2) > 1 && cvy_can_spawn())
 		method = COVEY_FORKSERVER;
 	n->method = method;
 	n->sock = n->pidfd = -1;

@@ -244,7 +244,7 @@ static int run(const struct preload *preload)
 	fflush(NULL); /* else each child would print it again */
 	if (rc)
 		return cvy_fail(EREMOTEIO, "forkserver: its preload function returned %d", rc);
-	rc = cvy_program_threads();
+	rc = cvy_program_threads(INT_MAX);
 	if (rc > 1)
 		return cvy_fail(EREMOTEIO,
 		                "forkserver: its preload function left %d threads, where fork is "

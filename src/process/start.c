@@ -365,7 +365,7 @@ static int choose_method(const covey_process_opts *opts)
 		                "process: this process has %d threads, where fork is not "
 		                "safe: call covey_init(argc, argv) first in main, so that "
 		                "forkserver can be used",
-		                cvy_program_threads());
+		                cvy_program_threads(INT_MAX));
 	return cvy_cannot_spawn("process");
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "base/base.h"
@@ -172,12 +173,76 @@ static void threads_are_counted(void **state)
 	assert_int_equal(pthread_barrier_init(&barrier, NULL, 4), 0);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_barrier, &barrier), 0);
-		count[i] = cvy_thread_count();
+		count[i] = cvy_thread_count(100);
 	}
 	/* The first may have come with one of a sanitizer's. */
 	assert_true(count[0] >= 2);
 	assert_int_equal(count[1], count[0] + 1);
 	assert_int_equal(count[2], count[0] + 2);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	pthread_barrier_destroy(&barrier);
+}
+
+struct traced {
+	pthread_barrier_t barrier;
+	_Atomic pid_t tid;
+};
+
+static void *wait_to_be_traced(void *arg)
+{
+	struct traced *traced = arg;
+
+	traced->tid = (pid_t)syscall(SYS_gettid);
+	pthread_barrier_wait(&traced->barrier);
+	return NULL;
+}
+
+/* A thread that is joined stays in /proc until its end is finished: with a tracer, for long. */
+static void a_thread_that_was_joined_is_not_counted(void **state)
+{
+	struct traced traced = {.tid = 0};
+	pthread_t thread;
+	int ready[2], with;
+	pid_t tracer;
+	char seized = 0;
+
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+	assert_int_equal(pthread_barrier_init(&traced.barrier, NULL, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, wait_to_be_traced, &traced), 0);
+	HARNESS_EVENTUALLY(traced.tid != 0);
+	with = cvy_thread_count(100);
+	assert_int_equal(pipe(ready), 0);
+	tracer = fork();
+	if (tracer == 0) {
+		seized = ptrace(PTRACE_SEIZE, traced.tid, NULL, NULL) == 0;
+		if (write(ready[1], &seized, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &seized, 1), 1);
+	pthread_barrier_wait(&traced.barrier);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(cvy_thread_count(100), with - 1);
+	harness_kill(tracer, SIGKILL);
+	assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+	close(ready[0]);
+	close(ready[1]);
+	pthread_barrier_destroy(&traced.barrier);
+	if (!seized)
+		harness_skip("no thread may be traced here");
+}
+
+static void no_more_threads_are_counted_than_matter(void **state)
+{
+	pthread_barrier_t barrier;
+	pthread_t threads[3];
+
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, 4), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_barrier, &barrier), 0);
+	assert_int_equal(cvy_thread_count(2), 2);
 	pthread_barrier_wait(&barrier);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
@@ -191,6 +256,8 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(a_pidfd_tells_and_signals),
 	HARNESS_TEST(a_pidfd_tells_how_a_process_ended_that_is_reaped),
 	HARNESS_TEST(threads_are_counted),
+	HARNESS_TEST(a_thread_that_was_joined_is_not_counted),
+	HARNESS_TEST(no_more_threads_are_counted_than_matter),
 };
 
 HARNESS_MAIN(tests)
