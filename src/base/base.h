@@ -78,6 +78,11 @@ static inline int64_t cvy_sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
+/* So many nanoseconds from now; CVY_NEVER for that. */
+static inline int64_t cvy_in(int64_t ns)
+{
+	return ns == CVY_NEVER ? CVY_NEVER : cvy_now() + ns;
+}
 /* When a timeout in ms runs out: COVEY_FOREVER and any negative are CVY_NEVER. */
 int64_t cvy_deadline(int timeout_ms);
 /*

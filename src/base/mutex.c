@@ -94,11 +94,7 @@ int cvy_mutex_wait(pthread_mutex_t *mutex, int64_t deadline)
 	if (error != EBUSY)
 		return error == EOWNERDEAD ? 1 : -error;
 	for (;;) {
-		int64_t until = cvy_now() + slice;
-
-		if (until > deadline)
-			until = deadline;
-		error = sleep_on(mutex, until);
+		error = sleep_on(mutex, cvy_sooner(cvy_now() + slice, deadline));
 		if (error != ETIMEDOUT)
 			return error == EOWNERDEAD ? 1 : -error;
 		if (deadline != CVY_NEVER && cvy_now() >= deadline)

@@ -58,20 +58,15 @@ __attribute__((constructor)) static void look_at_kernel(void)
 void cvy_notify_publish_taken(_Atomic uint32_t *word, const _Atomic uint32_t *watched,
                               _Atomic uint64_t *index, uint64_t value)
 {
-	struct robust_list_head *head = cvy_robust();
-	struct robust_list *outer = head->list_op_pending;
-	uint32_t seen;
+	struct robust_list *outer = cvy_pending_set(word);
+	uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
 
-	head->list_op_pending = (struct robust_list *)((char *)word - head->futex_offset);
-	CVY_ORDERED();
-	seen = atomic_load_explicit(word, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(word, &seen, cvy_tid() | (seen & FUTEX_WAITERS)))
 		;
 	atomic_store_explicit(index, value, memory_order_release);
 	if (atomic_exchange(word, 0) & FUTEX_WAITERS)
 		cvy_futex_wake(word, cvy_notify_number(watched));
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 }
 
 /*
@@ -114,12 +109,10 @@ void cvy_life_pass_on(const struct cvy_life *life)
 		cvy_futex_wake(life->word, INT_MAX);
 }
 
-int64_t cvy_blind(struct cvy_wait *wait)
+int64_t cvy_blind(int64_t *slice, int64_t most)
 {
-	wait->slice = wait->slice ? 2 * wait->slice : BLIND_FIRST;
-	if (wait->slice > CVY_BLIND_SLICE)
-		wait->slice = CVY_BLIND_SLICE;
-	return cvy_now() + wait->slice;
+	*slice = *slice ? cvy_sooner(2 * *slice, most) : BLIND_FIRST;
+	return cvy_now() + *slice;
 }
 
 static bool has_moved(const struct cvy_news *news)
@@ -130,10 +123,8 @@ static bool has_moved(const struct cvy_news *news)
 
 int cvy_notify_wait(const struct cvy_news *news, int64_t deadline)
 {
-	struct robust_list_head *head = cvy_robust();
-	struct robust_list *outer = head->list_op_pending;
-	int64_t now = cvy_now();
-	int64_t until = cvy_notify_slice == CVY_NEVER ? CVY_NEVER : now + cvy_notify_slice;
+	struct robust_list *outer;
+	int64_t now = cvy_now(), until = cvy_in(cvy_notify_slice);
 	uint32_t value;
 
 	if (deadline <= now)
@@ -141,8 +132,7 @@ int cvy_notify_wait(const struct cvy_news *news, int64_t deadline)
 	value = cvy_notify_arm(news->word);
 	if (has_moved(news))
 		return 0;
-	head->list_op_pending = (struct robust_list *)((char *)news->word - head->futex_offset);
-	CVY_ORDERED();
+	outer = cvy_pending_set(news->word);
 	until = cvy_sooner(until, deadline);
 	if (cvy_notify_takes || !sleep_on_all(news, value, until)) {
 		if (news->life.word) /* which cannot be slept at besides */
@@ -152,8 +142,7 @@ int cvy_notify_wait(const struct cvy_news *news, int64_t deadline)
 	cvy_life_pass_on(&news->life);
 	if (cvy_notify_number(news->watched) > 1 && has_moved(news))
 		cvy_futex_wake(news->word, INT_MAX);
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 	return 0;
 }
 
@@ -167,16 +156,12 @@ void cvy_notify_all(_Atomic uint32_t *word)
 
 void cvy_notify_state(_Atomic uint32_t *word, _Atomic uint32_t *state, uint32_t value)
 {
-	struct robust_list_head *head = cvy_robust();
-	struct robust_list *outer = head->list_op_pending;
+	struct robust_list *outer = cvy_pending_set(word);
 	uint32_t seen = atomic_load(state);
 
-	head->list_op_pending = (struct robust_list *)((char *)word - head->futex_offset);
-	CVY_ORDERED();
 	while (seen < value && !atomic_compare_exchange_weak(state, &seen, value))
 		;
 	atomic_thread_fence(memory_order_seq_cst);
 	cvy_notify_all(word);
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 }

@@ -64,8 +64,11 @@ extern int64_t cvy_notify_slice;
 /* The longest where what is waited for may come without a wake-up, such as a death. */
 #define CVY_BLIND_SLICE (cvy_notify_slice / 10)
 
-/* Until when to sleep there; longer each time, from a few hundred microseconds. */
-int64_t cvy_blind(struct cvy_wait *wait);
+/*
+ * Until when to sleep there: for *slice, 0 before the first time, twice as long each time, from
+ * a few hundred microseconds to `most`.
+ */
+int64_t cvy_blind(int64_t *slice, int64_t most);
 
 /* Stores to memory that the kernel reads at our death keep their order with these. */
 #define CVY_ORDERED() __asm__ volatile("" ::: "memory")
@@ -75,6 +78,22 @@ static inline struct robust_list_head *cvy_robust(void)
 	struct robust_list_head *head = cvy_robust_cache;
 
 	return __builtin_expect(head != NULL, 1) ? head : cvy_robust_fetch();
+}
+
+/* Has our death wake one of those at the word from here on; what was pending before. */
+static inline struct robust_list *cvy_pending_set(_Atomic uint32_t *word)
+{
+	struct robust_list_head *head = cvy_robust();
+	struct robust_list *outer = head->list_op_pending;
+
+	head->list_op_pending = (struct robust_list *)((char *)word - head->futex_offset);
+	CVY_ORDERED();
+	return outer;
+}
+static inline void cvy_pending_restore(struct robust_list *outer)
+{
+	CVY_ORDERED();
+	cvy_robust()->list_op_pending = outer;
 }
 
 void cvy_notify_publish_taken(_Atomic uint32_t *word, const _Atomic uint32_t *watched,

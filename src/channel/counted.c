@@ -147,8 +147,7 @@ static bool mark(struct taker *taker)
 
 int covey_queue_task_done(covey_queue handle)
 {
-	struct robust_list_head *head = cvy_robust();
-	struct robust_list *outer = head->list_op_pending;
+	struct robust_list *outer;
 	struct queue_ref ref;
 	struct counts *counts;
 	char title[CVY_TITLE];
@@ -160,8 +159,7 @@ int covey_queue_task_done(covey_queue handle)
 		return rc;
 	user = cvy_user_self();
 	/* From here on our death wakes one who joins, who looks and wakes the others. */
-	head->list_op_pending = (struct robust_list *)((char *)&counts->word - head->futex_offset);
-	CVY_ORDERED();
+	outer = cvy_pending_set(&counts->word);
 	for (uint32_t i = 0; i < TAKERS_MAX && user && !marked; i++) {
 		struct taker *taker = &counts->taker[((uint32_t)user + i) % TAKERS_MAX];
 
@@ -170,8 +168,7 @@ int covey_queue_task_done(covey_queue handle)
 	}
 	atomic_fetch_add(&counts->marks, 1);
 	cvy_notify_all(&counts->word);
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 	if (marked)
 		return 0;
 	return cvy_fail(EINVAL, "%s: this process has got no message that it has not marked done",
@@ -234,15 +231,14 @@ static int64_t wait_for_marks(const struct queue_ref *ref, struct counts *counts
 		until = wait->deadline;
 		/* Whoever has some marks them or dies; where nobody has, a get tells nobody. */
 		if (!user || cvy_user_watch(user, &news.life))
-			until = cvy_sooner(until, cvy_blind(wait));
+			until = cvy_sooner(until, cvy_blind(&wait->slice, CVY_BLIND_SLICE));
 		cvy_notify_wait(&news, until);
 	}
 }
 
 int64_t covey_queue_join(covey_queue handle, int timeout_ms)
 {
-	struct robust_list_head *head = cvy_robust();
-	struct robust_list *outer = head->list_op_pending;
+	struct robust_list *outer;
 	struct cvy_wait wait = CVY_WAIT(timeout_ms);
 	struct queue_ref ref;
 	struct counts *counts;
@@ -251,12 +247,10 @@ int64_t covey_queue_join(covey_queue handle, int timeout_ms)
 	if (rc < 0)
 		return rc;
 	/* We may be the one of those who join that the kernel wakes: our death wakes another. */
-	head->list_op_pending = (struct robust_list *)((char *)&counts->word - head->futex_offset);
-	CVY_ORDERED();
+	outer = cvy_pending_set(&counts->word);
 	rc = wait_for_marks(&ref, counts, &wait);
 	if (timeout_ms != 0)
 		cvy_futex_wake(&counts->word, INT_MAX);
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 	return rc;
 }

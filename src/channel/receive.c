@@ -53,7 +53,7 @@ static int wait_for_tail(const struct queue_ref *ref, uint64_t head, struct cvy_
 			return 0;
 	until = cvy_until(wait);
 	if (q->end_with_senders && cvy_users_watch(&q->senders, &news.life))
-		until = cvy_sooner(until, cvy_blind(wait));
+		until = cvy_sooner(until, cvy_blind(&wait->slice, CVY_BLIND_SLICE));
 	if (self)
 		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
 	rc = cvy_notify_wait(&news, until);

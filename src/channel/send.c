@@ -126,7 +126,7 @@ static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 	/* The death of the very first that comes wakes who receives, not who sends. */
 	if (ref->receivers &&
 	    (cvy_users_watch(ref->receivers, &news.life) || !atomic_load(&ref->receivers->latest)))
-		until = cvy_sooner(until, cvy_blind(wait));
+		until = cvy_sooner(until, cvy_blind(&wait->slice, CVY_BLIND_SLICE));
 	if (self)
 		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
 	rc = cvy_notify_wait(&news, until);

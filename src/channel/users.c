@@ -33,20 +33,17 @@ static _Atomic uint32_t *low_half(_Atomic uint64_t *word)
  */
 static bool enter(struct queue *q, _Atomic uint64_t *entry, uint64_t seen, uint64_t user)
 {
-	struct robust_list_head *head = cvy_robust();
-	struct robust_list *outer = head->list_op_pending;
+	struct robust_list *outer;
 	bool first = !atomic_load(&q->senders.latest), entered;
 
-	head->list_op_pending = (struct robust_list *)((char *)&q->empty_word - head->futex_offset);
-	CVY_ORDERED();
+	outer = cvy_pending_set(&q->empty_word);
 	entered = atomic_compare_exchange_strong(entry, &seen, user);
 	if (entered) {
 		atomic_store(&q->senders.latest, user);
 		if (first)
 			cvy_futex_wake(low_half(&q->senders.latest), INT_MAX);
 	}
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 	return entered;
 }
 

@@ -77,17 +77,6 @@ static int stale(uint64_t id)
 	return cvy_stale(id, CVY_EVENT);
 }
 
-static struct robust_list_head *set_pending(struct event *event, struct robust_list **outer)
-{
-	struct robust_list_head *head = cvy_robust();
-
-	*outer = head->list_op_pending;
-	head->list_op_pending =
-		(struct robust_list *)((char *)&event->sleepers - head->futex_offset);
-	CVY_ORDERED();
-	return head;
-}
-
 static void wake_all(struct event *event)
 {
 	atomic_store(&event->sleepers, 0);
@@ -104,8 +93,7 @@ int covey_event_create(covey_event *handle, const char *name)
 /* Counts the state on, where it is (not) set, with the sleepers pending; wakes them if told to. */
 static void change(struct event *event, bool from_set, bool wake)
 {
-	struct robust_list *outer;
-	struct robust_list_head *head = set_pending(event, &outer);
+	struct robust_list *outer = cvy_pending_set(&event->sleepers);
 	uint32_t state = atomic_load(&event->state);
 
 	while (is_set(state) == from_set && !(state & ENDED) &&
@@ -114,8 +102,7 @@ static void change(struct event *event, bool from_set, bool wake)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (wake && atomic_load(&event->sleepers))
 		wake_all(event);
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 }
 
 int covey_event_set(covey_event handle)
@@ -150,13 +137,10 @@ static void sleep_at(struct event *event, uint32_t seen, int64_t deadline)
 {
 	/* What a dead setter owes is paid by a kernel that knows both; else by slices. */
 	bool old = cvy_line_slices || cvy_notify_takes;
-	int64_t slice = old ? CVY_LINE_SLICE : cvy_notify_slice;
-	int64_t until = slice == CVY_NEVER ? CVY_NEVER : cvy_now() + slice;
+	int64_t until = cvy_sooner(cvy_in(old ? CVY_LINE_SLICE : cvy_notify_slice), deadline);
 	struct futex_waitv words[2];
 	int woken;
 
-	if (until > deadline)
-		until = deadline;
 	atomic_store(&event->sleepers, FUTEX_WAITERS);
 	if (old) {
 		cvy_futex_wait(&event->state, seen, until);
@@ -182,7 +166,6 @@ static void spin_a_while(struct event *event, uint32_t seen)
 static void wait_while(struct event *event, uint64_t id, uint32_t seen, int64_t deadline)
 {
 	struct cvy_proc *self = cvy_proc(cvy_self());
-	struct robust_list_head *head;
 	struct robust_list *outer;
 
 	spin_a_while(event, seen);
@@ -190,12 +173,11 @@ static void wait_while(struct event *event, uint64_t id, uint32_t seen, int64_t 
 		return;
 	if (self)
 		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
-	head = set_pending(event, &outer);
+	outer = cvy_pending_set(&event->sleepers);
 	while (atomic_load(&event->state) == seen &&
 	       (deadline == CVY_NEVER || cvy_now() < deadline))
 		sleep_at(event, seen, deadline);
-	CVY_ORDERED();
-	head->list_op_pending = outer;
+	cvy_pending_restore(outer);
 	if (self)
 		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
 }
@@ -224,7 +206,6 @@ int covey_event_wait(covey_event handle, int timeout_ms)
 int covey_event_destroy(covey_event handle)
 {
 	struct cvy_object *object = cvy_object(handle.id, CVY_EVENT);
-	struct robust_list_head *head;
 	struct robust_list *outer;
 	int rc;
 
@@ -238,11 +219,10 @@ int covey_event_destroy(covey_event handle)
 	if (cvy_object_is(object, handle.id, CVY_EVENT)) {
 		/* Those who wait go first. Dying here leaves an event that can only be destroyed.
 		 */
-		head = set_pending(event_of(object), &outer);
+		outer = cvy_pending_set(&event_of(object)->sleepers);
 		atomic_fetch_or(&event_of(object)->state, ENDED);
 		wake_all(event_of(object));
-		CVY_ORDERED();
-		head->list_op_pending = outer;
+		cvy_pending_restore(outer);
 		cvy_object_retire(&ops, object);
 		rc = 0;
 	} else {

@@ -4,9 +4,6 @@
 
 #include <limits.h>
 
-/* A dying process is seen by its life word some time before it has ended. */
-#define SLICE_FIRST (CVY_MS / 5)
-
 #define OWN 0
 #define GUARD 1
 #define LIVES 2
@@ -53,20 +50,6 @@ bool cvy_line_in_slices(void)
 		atomic_store_explicit(&old, known, memory_order_relaxed);
 	}
 	return known || cvy_line_slices;
-}
-
-/* Until when to sleep before looking again. */
-static int64_t slice_end(struct cvy_watch *watch, bool blind)
-{
-	int64_t slice = cvy_notify_slice;
-
-	if (blind) {
-		watch->slice = watch->slice ? watch->slice * 2 : SLICE_FIRST;
-		if (watch->slice > CVY_LINE_SLICE)
-			watch->slice = CVY_LINE_SLICE;
-		slice = watch->slice;
-	}
-	return slice == CVY_NEVER ? CVY_NEVER : cvy_now() + slice;
 }
 
 static _Atomic uint32_t *word_at(const struct futex_waitv *entry)
@@ -131,9 +114,9 @@ static void sleep_outside(struct cvy_line *line, struct cvy_place *place, struct
 	if (atomic_load(&place->word))
 		return;
 	atomic_store_explicit(&self->waiting_for, place->id, memory_order_relaxed);
-	until = slice_end(watch, old || watch->blind);
-	if (until > deadline)
-		until = deadline;
+	until = old || watch->blind ? cvy_blind(&watch->slice, CVY_LINE_SLICE)
+	                            : cvy_in(cvy_notify_slice);
+	until = cvy_sooner(until, deadline);
 	if (old) {
 		cvy_futex_wait(&place->word, 0, until);
 	} else {

@@ -79,17 +79,17 @@ void cvy_thing_pass_on(const covey_waitable *thing)
 
 int64_t cvy_sleep_end(const struct cvy_sleep *sleeps, int n, struct cvy_wait *wait)
 {
+	bool blind = false;
 	int lives = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (sleeps[i].blind)
-			return cvy_blind(wait);
+		blind |= sleeps[i].blind;
 		lives += sleeps[i].life.word != NULL;
 	}
-	if (n + lives > CVY_WORDS_MOST) /* not all lives are slept at */
-		return cvy_blind(wait);
+	if (blind || n + lives > CVY_WORDS_MOST) /* which are not all slept at */
+		return cvy_blind(&wait->slice, CVY_BLIND_SLICE);
 	wait->slice = 0;
-	return cvy_notify_slice == CVY_NEVER ? CVY_NEVER : cvy_now() + cvy_notify_slice;
+	return cvy_in(cvy_notify_slice);
 }
 
 /* Whether it slept, or need not. */
@@ -120,8 +120,7 @@ void cvy_sleep_on(const struct cvy_sleep *sleeps, int n, int64_t deadline)
 	if (n == 1 && !sleeps[0].life.word)
 		cvy_futex_wait(sleeps[0].word, sleeps[0].value, deadline);
 	else if (!sleep_on_all(sleeps, n, deadline))
-		cvy_futex_wait(sleeps[0].word, sleeps[0].value,
-		               briefly < deadline ? briefly : deadline);
+		cvy_futex_wait(sleeps[0].word, sleeps[0].value, cvy_sooner(briefly, deadline));
 	for (int i = 0; i < n && n <= CVY_WORDS_MOST; i++)
 		cvy_life_pass_on(&sleeps[i].life);
 }
