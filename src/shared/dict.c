@@ -60,27 +60,18 @@ struct cvy_object *cvy_dict_lock(covey_dict handle)
 	return object;
 }
 
-int cvy_dict_copy(struct record *r, struct into *into)
+int cvy_dict_copy(struct record *r, struct cvy_into *into)
 {
 	uint64_t len = __atomic_load_n(&r->value_len, __ATOMIC_RELAXED);
 	uint64_t key_len = __atomic_load_n(&r->key_len, __ATOMIC_RELAXED);
 
-	if (len > cvy_size || key_len > cvy_size || cvy_record_bytes(key_len, len) > cvy_room_at(r))
+	if (len > cvy_size || key_len > cvy_size ||
+	    cvy_record_bytes(key_len, len) > cvy_store_rest(r))
 		return -EBADMSG; /* since it was found */
-	into->len = len;
-	if (into->alloc) {
-		into->buf = malloc(len + 1);
-		if (!into->buf)
-			return -ENOMEM;
-		((char *)into->buf)[len] = 0;
-	} else if (into->exactly ? len != into->cap : len > into->cap) {
-		return -EMSGSIZE;
-	}
-	cvy_words_load(into->buf, cvy_record_value(r, key_len), len);
-	return 0;
+	return cvy_into_copy(into, cvy_record_value(r, key_len), len);
 }
 
-int cvy_dict_said(struct cvy_object *object, int rc, const struct into *into)
+int cvy_dict_said(struct cvy_object *object, int rc, const struct cvy_into *into)
 {
 	char title[CVY_TITLE];
 
@@ -155,7 +146,7 @@ int covey_dict_set_default_exactly(covey_dict handle, const void *data, size_t l
                                    size_t size)
 {
 	struct key key = key_of(data, len);
-	struct into into = {.buf = value, .cap = size, .exactly = true};
+	struct cvy_into into = {.buf = value, .cap = size, .exactly = true};
 	struct cvy_object *object = cvy_dict_lock(handle);
 	struct place place;
 	int rc;
@@ -175,7 +166,7 @@ int covey_dict_compare_set_exactly(covey_dict handle, const void *data, size_t l
                                    const void *desired, size_t size)
 {
 	struct key key = key_of(data, len);
-	struct into into = {.cap = size, .exactly = true};
+	struct cvy_into into = {.cap = size, .exactly = true};
 	struct cvy_object *object;
 	struct place place;
 	int rc = 0;
@@ -207,7 +198,7 @@ int covey_dict_update_exactly(covey_dict handle, const void *data, size_t len, v
                               size_t size, covey_dict_change *change, void *context)
 {
 	struct key key = key_of(data, len);
-	struct into into = {.buf = value, .cap = size, .exactly = true};
+	struct cvy_into into = {.buf = value, .cap = size, .exactly = true};
 	struct cvy_object *object;
 	struct place place;
 	char title[CVY_TITLE];
@@ -238,7 +229,7 @@ int covey_dict_update_exactly(covey_dict handle, const void *data, size_t len, v
 }
 
 /* Deletes a key once its value is copied, where into is not NULL. */
-static int take(covey_dict handle, const void *data, size_t len, struct into *into)
+static int take(covey_dict handle, const void *data, size_t len, struct cvy_into *into)
 {
 	struct key key = key_of(data, len);
 	struct cvy_object *object = cvy_dict_lock(handle);
@@ -267,7 +258,7 @@ int covey_dict_delete_bytes(covey_dict d, const void *key, size_t key_len)
 
 int64_t covey_dict_pop_bytes(covey_dict d, const void *key, size_t key_len, void *buf, size_t cap)
 {
-	struct into into = {.buf = buf, .cap = cap};
+	struct cvy_into into = {.buf = buf, .cap = cap};
 	int rc = take(d, key, key_len, &into);
 
 	return rc < 0 ? rc : (int64_t)into.len;
@@ -275,7 +266,7 @@ int64_t covey_dict_pop_bytes(covey_dict d, const void *key, size_t key_len, void
 
 int covey_dict_pop_exactly(covey_dict d, const void *key, size_t key_len, void *object, size_t size)
 {
-	struct into into = {.buf = object, .cap = size, .exactly = true};
+	struct cvy_into into = {.buf = object, .cap = size, .exactly = true};
 
 	return take(d, key, key_len, &into);
 }

@@ -78,15 +78,6 @@ static inline uint64_t cvy_padded(uint64_t len)
 	return (len + 7) & ~UINT64_C(7);
 }
 
-/* Bytes of the block that a table, or anything in it, lies in, from there on. */
-static inline uint64_t cvy_room_at(const void *p)
-{
-	uint64_t offset = cvy_offset(p), bytes = UINT64_C(4096)
-	                                         << ((offset >> cvy_range_shift) - 1);
-
-	return bytes - (offset & (bytes - 1));
-}
-
 static inline uint64_t *cvy_index(struct table *t)
 {
 	return (uint64_t *)(t + 1);
@@ -141,17 +132,9 @@ void cvy_table_delete(struct dict *d, const struct place *place);
 struct cvy_object *cvy_dict_lock(covey_dict d);
 int cvy_dict_damaged(struct cvy_object *object);
 
-/* What becomes of a value that is found. */
-struct into {
-	void *buf; /* to there; NULL with alloc */
-	size_t cap;
-	bool exactly; /* only where the value has cap bytes */
-	bool alloc;   /* to memory of malloc, which becomes buf */
-	uint64_t len; /* of the value, out */
-};
 /* Checks and copies a record's value. 0, -EMSGSIZE, -ENOMEM, -EBADMSG, without words. */
-int cvy_dict_copy(struct record *r, struct into *into);
+int cvy_dict_copy(struct record *r, struct cvy_into *into);
 /* 0, or the words for -ENOENT, -EMSGSIZE, -ENOMEM. */
-int cvy_dict_said(struct cvy_object *object, int rc, const struct into *into);
+int cvy_dict_said(struct cvy_object *object, int rc, const struct cvy_into *into);
 
 #endif

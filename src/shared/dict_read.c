@@ -10,7 +10,7 @@
 #define AGAIN 1
 
 /* One try: 0, -ENOENT, -EMSGSIZE, -ENOMEM; AGAIN where the table was replaced meanwhile. */
-static int read_once(struct dict *d, struct key *key, struct into *into)
+static int read_once(struct dict *d, struct key *key, struct cvy_into *into)
 {
 	uint64_t word = atomic_load_explicit(&d->store.table, memory_order_acquire), slots;
 	struct table *t = cvy_table_at(word);
@@ -41,7 +41,7 @@ static int read_once(struct dict *d, struct key *key, struct into *into)
 	return AGAIN;
 }
 
-static int read_value(covey_dict handle, const void *data, size_t len, struct into *into)
+static int read_value(covey_dict handle, const void *data, size_t len, struct cvy_into *into)
 {
 	struct cvy_object *object = cvy_object(handle.id, CVY_DICT);
 	struct key key = {data, len == COVEY_TEXT ? strlen(data) : len, 0};
@@ -69,7 +69,7 @@ static int read_value(covey_dict handle, const void *data, size_t len, struct in
 
 int64_t covey_dict_get_bytes(covey_dict d, const void *key, size_t key_len, void *buf, size_t cap)
 {
-	struct into into = {.buf = buf, .cap = cap};
+	struct cvy_into into = {.buf = buf, .cap = cap};
 	int rc = read_value(d, key, key_len, &into);
 
 	return rc < 0 ? rc : (int64_t)into.len;
@@ -77,7 +77,7 @@ int64_t covey_dict_get_bytes(covey_dict d, const void *key, size_t key_len, void
 
 int64_t covey_dict_get_alloc_bytes(covey_dict d, const void *key, size_t key_len, void **value)
 {
-	struct into into = {.alloc = true};
+	struct cvy_into into = {.alloc = true};
 	int rc = read_value(d, key, key_len, &into);
 
 	if (rc < 0)
@@ -88,7 +88,7 @@ int64_t covey_dict_get_alloc_bytes(covey_dict d, const void *key, size_t key_len
 
 int covey_dict_get_exactly(covey_dict d, const void *key, size_t key_len, void *object, size_t size)
 {
-	struct into into = {.buf = object, .cap = size, .exactly = true};
+	struct cvy_into into = {.buf = object, .cap = size, .exactly = true};
 
 	return read_value(d, key, key_len, &into);
 }

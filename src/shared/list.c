@@ -60,22 +60,7 @@ struct cvy_object *cvy_list_lock(covey_list handle)
 	return object;
 }
 
-int cvy_list_copy(struct element *e, uint64_t len, struct list_into *into)
-{
-	into->len = len;
-	if (into->alloc) {
-		into->buf = malloc(len + 1);
-		if (!into->buf)
-			return -ENOMEM;
-		((char *)into->buf)[len] = 0;
-	} else if (into->exactly ? len != into->cap : len > into->cap) {
-		return -EMSGSIZE;
-	}
-	cvy_words_load(into->buf, (const uint64_t *)(e + 1), len);
-	return 0;
-}
-
-int cvy_list_said(struct cvy_object *object, int rc, int64_t index, const struct list_into *into)
+int cvy_list_said(struct cvy_object *object, int rc, int64_t index, const struct cvy_into *into)
 {
 	char title[CVY_TITLE];
 
@@ -141,7 +126,7 @@ enum change { APPEND, INSERT, REPLACE };
 static int put(covey_list handle, enum change change, int64_t index, const void *data, size_t len)
 {
 	struct cvy_object *object = cvy_list_lock(handle);
-	struct list_into into = {0};
+	struct cvy_into into = {0};
 	uint64_t at, word;
 	struct seq *s;
 	struct list *l;
@@ -190,7 +175,7 @@ int covey_list_set_bytes(covey_list l, int64_t index, const void *data, size_t l
 }
 
 /* Deletes an element, once it is copied where that is asked for. */
-static int take(covey_list handle, int64_t index, struct list_into *into, bool copy)
+static int take(covey_list handle, int64_t index, struct cvy_into *into, bool copy)
 {
 	struct cvy_object *object = cvy_list_lock(handle);
 	struct element *e = NULL;
@@ -208,7 +193,8 @@ static int take(covey_list handle, int64_t index, struct list_into *into, bool c
 		rc = -ERANGE;
 	} else if (copy) {
 		e = cvy_seq_element(s, cvy_seq_index(s, slots, atomic_load(&s->state))[at], &len);
-		rc = e ? cvy_list_copy(e, len, into) : cvy_list_damaged(object);
+		rc = e ? cvy_into_copy(into, (const uint64_t *)(e + 1), len)
+		       : cvy_list_damaged(object);
 	}
 	if (rc == 0)
 		cvy_seq_delete(cvy_list_of(object), at);
@@ -220,14 +206,14 @@ static int take(covey_list handle, int64_t index, struct list_into *into, bool c
 
 int covey_list_delete(covey_list l, int64_t index)
 {
-	struct list_into into = {0};
+	struct cvy_into into = {0};
 
 	return take(l, index, &into, false);
 }
 
 int64_t covey_list_pop_bytes(covey_list l, int64_t index, void *buf, size_t cap)
 {
-	struct list_into into = {.buf = buf, .cap = cap};
+	struct cvy_into into = {.buf = buf, .cap = cap};
 	int rc = take(l, index, &into, true);
 
 	return rc < 0 ? rc : (int64_t)into.len;
@@ -235,7 +221,7 @@ int64_t covey_list_pop_bytes(covey_list l, int64_t index, void *buf, size_t cap)
 
 int covey_list_pop_exactly(covey_list l, int64_t index, void *object, size_t size)
 {
-	struct list_into into = {.buf = object, .cap = size, .exactly = true};
+	struct cvy_into into = {.buf = object, .cap = size, .exactly = true};
 
 	return take(l, index, &into, true);
 }

@@ -54,15 +54,6 @@ static inline uint64_t cvy_seq_length(uint64_t state)
 	return state & ((UINT64_C(1) << LENGTH_BITS) - 1);
 }
 
-/* Bytes from there to the end of the block that it lies in. */
-static inline uint64_t cvy_seq_room(const void *p)
-{
-	uint64_t offset = cvy_offset(p), bytes = UINT64_C(4096)
-	                                         << ((offset >> cvy_range_shift) - 1);
-
-	return bytes - (offset & (bytes - 1));
-}
-
 static inline struct list *cvy_list_of(struct cvy_object *object)
 {
 	return (struct list *)object->space;
@@ -100,19 +91,8 @@ void cvy_seq_delete(struct list *l, uint64_t at);
 
 /* list.c */
 
-/* What becomes of an element that is found. */
-struct list_into {
-	void *buf;
-	size_t cap;
-	bool exactly;
-	bool alloc;
-	uint64_t len;    /* of the element, out */
-	uint64_t length; /* of the list, out */
-};
 struct cvy_object *cvy_list_lock(covey_list l); /* NULL with words */
 int cvy_list_damaged(struct cvy_object *object);
-/* Copies so many bytes. 0, -EMSGSIZE, -ENOMEM. */
-int cvy_list_copy(struct element *e, uint64_t len, struct list_into *into);
-int cvy_list_said(struct cvy_object *object, int rc, int64_t index, const struct list_into *into);
+int cvy_list_said(struct cvy_object *object, int rc, int64_t index, const struct cvy_into *into);
 
 #endif

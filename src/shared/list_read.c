@@ -19,7 +19,7 @@ static bool still(struct list *l, uint64_t word, struct seq *s, uint64_t state)
 }
 
 /* One try: 0, -ERANGE, -EMSGSIZE, -ENOMEM; AGAIN where a change disturbed it. */
-static int read_once(struct list *l, int64_t index, struct list_into *into)
+static int read_once(struct list *l, int64_t index, struct cvy_into *into)
 {
 	uint64_t word = atomic_load_explicit(&l->store.table, memory_order_acquire);
 	uint64_t slots, state, at, from, len;
@@ -40,7 +40,7 @@ static int read_once(struct list *l, int64_t index, struct list_into *into)
 		return -ERANGE;
 	from = __atomic_load_n(&cvy_seq_index(s, slots, state)[at], __ATOMIC_ACQUIRE);
 	e = cvy_seq_element(s, from, &len);
-	rc = e ? cvy_list_copy(e, len, into) : AGAIN;
+	rc = e ? cvy_into_copy(into, (const uint64_t *)(e + 1), len) : AGAIN;
 	if (still(l, word, s, state))
 		return rc;
 	if (into->alloc && rc == 0)
@@ -48,7 +48,7 @@ static int read_once(struct list *l, int64_t index, struct list_into *into)
 	return AGAIN;
 }
 
-static int read_element(covey_list handle, int64_t index, struct list_into *into)
+static int read_element(covey_list handle, int64_t index, struct cvy_into *into)
 {
 	struct cvy_object *object = cvy_object(handle.id, CVY_LIST);
 	int rc = AGAIN;
@@ -75,7 +75,7 @@ static int read_element(covey_list handle, int64_t index, struct list_into *into
 
 int64_t covey_list_get_bytes(covey_list l, int64_t index, void *buf, size_t cap)
 {
-	struct list_into into = {.buf = buf, .cap = cap};
+	struct cvy_into into = {.buf = buf, .cap = cap};
 	int rc = read_element(l, index, &into);
 
 	return rc < 0 ? rc : (int64_t)into.len;
@@ -83,7 +83,7 @@ int64_t covey_list_get_bytes(covey_list l, int64_t index, void *buf, size_t cap)
 
 int64_t covey_list_get_alloc(covey_list l, int64_t index, void **data)
 {
-	struct list_into into = {.alloc = true};
+	struct cvy_into into = {.alloc = true};
 	int rc = read_element(l, index, &into);
 
 	if (rc < 0)
@@ -94,7 +94,7 @@ int64_t covey_list_get_alloc(covey_list l, int64_t index, void **data)
 
 int covey_list_get_exactly(covey_list l, int64_t index, void *object, size_t size)
 {
-	struct list_into into = {.buf = object, .cap = size, .exactly = true};
+	struct cvy_into into = {.buf = object, .cap = size, .exactly = true};
 
 	return read_element(l, index, &into);
 }

@@ -28,14 +28,14 @@ struct seq *cvy_seq_of(struct list *l)
 
 uint64_t cvy_seq_slots(const struct seq *s)
 {
-	uint64_t slots = __atomic_load_n(&s->slots, __ATOMIC_RELAXED), room = cvy_seq_room(s);
+	uint64_t slots = __atomic_load_n(&s->slots, __ATOMIC_RELAXED), room = cvy_store_rest(s);
 
 	return slots > room / 16 || first_record(slots) > room ? 0 : slots;
 }
 
 struct element *cvy_seq_element(struct seq *s, uint64_t word, uint64_t *len)
 {
-	uint64_t room = cvy_seq_room(s);
+	uint64_t room = cvy_store_rest(s);
 	struct element *e;
 
 	if (!word || word > room / 8 - 1)
@@ -151,7 +151,7 @@ static int damaged(void)
 static uint64_t write_at(struct seq *s, uint64_t end, const void *data, size_t len)
 {
 	struct element *e = (struct element *)(void *)((unsigned char *)s + end);
-	uint64_t room = cvy_seq_room(s);
+	uint64_t room = cvy_store_rest(s);
 
 	if (end % 8 || end < first_record(SLOTS_LEAST) || end > room ||
 	    cvy_element_bytes(len) > room - end)
@@ -184,7 +184,7 @@ static int rebuild(struct list *l, uint64_t elements, uint64_t bytes)
 	/* What the array says of itself may be damaged. */
 	for (uint64_t i = 0; i < old.length; i++)
 		live += bytes_at(old.s, old.index[i]);
-	if (!old.s || live > cvy_seq_room(old.s))
+	if (!old.s || live > cvy_store_rest(old.s))
 		return damaged();
 	changing(l);
 	rc = begin(l, old.length + elements, live + bytes, &s);
@@ -219,7 +219,7 @@ int cvy_seq_make_room(struct list *l, uint64_t elements, uint64_t bytes)
 		return damaged();
 	dead = s->end - first_record(now.slots) - s->live;
 	need = s->end + bytes;
-	if (now.length + elements > now.slots || need > cvy_seq_room(s) || need < bytes)
+	if (now.length + elements > now.slots || need > cvy_store_rest(s) || need < bytes)
 		return rebuild(l, elements, bytes);
 	if (need <= s->backed)
 		return 0;

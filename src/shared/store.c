@@ -2,6 +2,8 @@
 /* Stores: the two regions of a dict or list, one of which holds. */
 #include "shared/store.h"
 
+#include <stdlib.h>
+
 #define RESERVE_LEAST (UINT64_C(64) << 10)
 
 static unsigned spare(const struct cvy_store *store)
@@ -16,6 +18,21 @@ static void publish(struct cvy_store *store, uint64_t offset)
 	uint64_t number = (atomic_load(&store->table) >> 32) + 1;
 
 	atomic_store_explicit(&store->table, number << 32 | offset >> 12, memory_order_release);
+}
+
+int cvy_into_copy(struct cvy_into *into, const uint64_t *words, uint64_t len)
+{
+	into->len = len;
+	if (into->alloc) {
+		into->buf = malloc(len + 1);
+		if (!into->buf)
+			return -ENOMEM;
+		((char *)into->buf)[len] = 0;
+	} else if (into->exactly ? len != into->cap : len > into->cap) {
+		return -EMSGSIZE;
+	}
+	cvy_words_load(into->buf, words, len);
+	return 0;
 }
 
 int cvy_store_begin(struct cvy_store *store, uint64_t head, uint64_t bytes,

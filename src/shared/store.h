@@ -42,6 +42,27 @@ struct cvy_store_room {
 	uint64_t offset, backed, reserve;
 };
 
+/* Bytes of its block from there on, where the table or anything in it lies. */
+static inline uint64_t cvy_store_rest(const void *p)
+{
+	uint64_t offset = cvy_offset(p), bytes = UINT64_C(4096)
+	                                         << ((offset >> cvy_range_shift) - 1);
+
+	return bytes - (offset & (bytes - 1));
+}
+
+/* What becomes of a value or element that is found. */
+struct cvy_into {
+	void *buf; /* to there; NULL with alloc */
+	size_t cap;
+	bool exactly;    /* only where it has cap bytes */
+	bool alloc;      /* to memory of malloc, which becomes buf */
+	uint64_t len;    /* of what was found, out */
+	uint64_t length; /* of the list, out */
+};
+/* Copies len bytes, which may change meanwhile, word by word. 0, -EMSGSIZE, -ENOMEM. */
+int cvy_into_copy(struct cvy_into *into, const uint64_t *words, uint64_t len);
+
 /* A fresh region beside the table: for a head of it, for `bytes` behind that, and for some more. */
 int cvy_store_begin(struct cvy_store *store, uint64_t head, uint64_t bytes,
                     struct cvy_store_room *room);

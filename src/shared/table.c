@@ -28,14 +28,14 @@ struct table *cvy_table_of(struct dict *d)
 
 uint64_t cvy_table_slots(const struct table *t)
 {
-	uint64_t slots = __atomic_load_n(&t->slots, __ATOMIC_RELAXED), room = cvy_room_at(t);
+	uint64_t slots = __atomic_load_n(&t->slots, __ATOMIC_RELAXED), room = cvy_store_rest(t);
 
 	return slots & (slots - 1) || slots > room / 8 || first_record(slots) > room ? 0 : slots;
 }
 
 struct record *cvy_table_record(struct table *t, uint64_t word, uint64_t lens[2])
 {
-	uint64_t at = (word & ((UINT64_C(1) << OFFSET_BITS) - 1)) * 8, room = cvy_room_at(t);
+	uint64_t at = (word & ((UINT64_C(1) << OFFSET_BITS) - 1)) * 8, room = cvy_store_rest(t);
 	struct record *r = (struct record *)(void *)((unsigned char *)t + at);
 
 	if (word <= DELETED || at > room || sizeof *r > room - at)
@@ -176,7 +176,7 @@ static uint64_t append(struct table *t, uint64_t end, const struct key *key, con
                        size_t value_len)
 {
 	struct record *r = (struct record *)(void *)((unsigned char *)t + end);
-	uint64_t room = cvy_room_at(t);
+	uint64_t room = cvy_store_rest(t);
 
 	if (end % 8 || end < first_record(SLOTS_LEAST) || end > room ||
 	    cvy_record_bytes(key->len, value_len) > room - end)
@@ -206,7 +206,7 @@ static int rebuild(struct dict *d, uint64_t bytes)
 			keys++;
 			live += cvy_record_bytes(lens[0], lens[1]);
 		}
-	if (live > cvy_room_at(old))
+	if (live > cvy_store_rest(old))
 		return cvy_fail(EBADMSG, "dict: its memory is damaged");
 	atomic_store(&d->store.changing, 1);
 	rc = begin(d, keys + 1, live + bytes, &t);
@@ -217,7 +217,7 @@ static int rebuild(struct dict *d, uint64_t bytes)
 	memcpy(t->secret, old->secret, sizeof t->secret);
 	fresh = cvy_table_slots(t);
 	end = first_record(fresh);
-	backed = cvy_room_at(t);
+	backed = cvy_store_rest(t);
 	for (uint64_t i = 0; i < slots; i++) {
 		struct record *r = cvy_table_record(old, index[i], lens);
 		uint64_t at, word, n, hash = r ? r->hash : 0;
@@ -247,7 +247,7 @@ int cvy_table_make_room(struct dict *d, uint64_t bytes)
 	uint64_t dead = t->end - first_record(t->slots) - t->live;
 	uint64_t need = t->end + bytes, goal;
 
-	if ((t->filled + 1) * 4 > t->slots * 3 || need > cvy_room_at(t) || need < bytes)
+	if ((t->filled + 1) * 4 > t->slots * 3 || need > cvy_store_rest(t) || need < bytes)
 		return rebuild(d, bytes);
 	if (need <= t->backed)
 		return 0;
