@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of a counted queue relies on: join waits for all, and never for the dead. */
 #include "support/harness.h"
-#include "sync/asleep.h"
+#include "support/asleep.h"
 
 #include <signal.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* What a user of a pipe relies on: within a process, between processes, and when some of them die.
  */
 #include "support/harness.h"
-#include "sync/asleep.h"
+#include "support/asleep.h"
 
 #include <pthread.h>
 #include <signal.h>

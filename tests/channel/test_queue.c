@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of a queue relies on within a process and between processes of every method. */
 #include "support/harness.h"
-#include "sync/asleep.h"
+#include "support/asleep.h"
 
 #include <pthread.h>
 #include <signal.h>

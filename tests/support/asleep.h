@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* For tests of waiting: doing something once the caller is asleep; no insurance. */
-#ifndef TESTS_SYNC_ASLEEP_H
-#define TESTS_SYNC_ASLEEP_H
+#ifndef SUPPORT_ASLEEP_H
+#define SUPPORT_ASLEEP_H
 
 #include <pthread.h>
 #include <signal.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_SYNC_PARTS_H
 #define TESTS_SYNC_PARTS_H
 
-#include "asleep.h"
+#include "support/asleep.h"
 
 /* What those say who have taken it: who, and what acquire returned. */
 struct said {

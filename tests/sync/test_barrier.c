@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of barriers relies on, under every start method. */
-#include "asleep.h"
+#include "support/asleep.h"
 
 static covey_barrier new_barrier(uint32_t parties)
 {

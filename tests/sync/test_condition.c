@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user of conditions relies on, under every start method. */
-#include "asleep.h"
+#include "support/asleep.h"
 
 /* A number guarded by a lock; who waits takes one away. */
 struct shared {

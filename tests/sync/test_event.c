@@ -2,7 +2,7 @@
 /* What a user of events relies on, under every start method. */
 #include <sys/wait.h>
 
-#include "asleep.h"
+#include "support/asleep.h"
 
 static covey_event new_event(const char *name)
 {

@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "asleep.h"
+#include "support/asleep.h"
 
 static covey_semaphore new_semaphore(const char *name, uint32_t value)
 {

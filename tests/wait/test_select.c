@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user relies on who waits for several things, or has an event loop wait for them. */
 #include "support/harness.h"
-#include "sync/asleep.h"
+#include "support/asleep.h"
 
 #include <poll.h>
 #include <pthread.h>
