@@ -44,6 +44,24 @@ COVEY_TASK(uint64_t, square, uint64_t, n)
 	return n * n;
 }
 
+/* The squares of the numbers below n, each right or with its dead worker; how many are. Frees them.
+ */
+static inline COVEY_UNUSED uint64_t squares_died(covey_future **f, uint64_t n)
+{
+	uint64_t square, died = 0;
+
+	for (uint64_t i = 0; i < n; i++) {
+		int rc = covey_result(f[i], &square, COVEY_FOREVER);
+
+		assert_true(rc == 0 || rc == -EOWNERDEAD);
+		if (rc == 0)
+			assert_int_equal(square, i * i);
+		died += rc < 0;
+		covey_future_free(f[i]);
+	}
+	return died;
+}
+
 COVEY_TASK(int, fail_with, int, code)
 {
 	if (code)
@@ -100,6 +118,23 @@ COVEY_TASK(int, pid_of_worker, int, unused)
 {
 	(void)unused;
 	return getpid();
+}
+
+/* One tells its pid, and is killed up to `spins` rounds later, in what it does then. 1 if so. */
+static inline COVEY_UNUSED unsigned kill_a_worker(covey_pool *pool, unsigned *seed, unsigned spins)
+{
+	covey_future *who = covey_submit(pool, pid_of_worker, 0);
+	int pid, told = covey_result(who, &pid, COVEY_FOREVER) == 0;
+
+	if (told) {
+		*seed = *seed * 1103515245 + 12345;
+		for (unsigned spin = 0; spin < ((*seed >> 16) & spins); spin++)
+			__asm__ volatile("");
+		if (harness_exists(pid))
+			harness_kill(pid, SIGKILL);
+	}
+	covey_future_free(who);
+	return told ? 1 : 0;
 }
 
 static COVEY_UNUSED struct flavour by_threads = {COVEY_THREADS, 0},

@@ -83,8 +83,6 @@ static void random_kills_lose_no_task(void **state)
 	covey_future **f = malloc(N * sizeof *f);
 	unsigned seed = 11;
 	covey_pool *pool;
-	uint64_t n;
-	int died = 0;
 
 	assert_int_equal(
 		covey_pool_open(&pool, &(covey_pool_opts){.method = flavour->method, .workers = 2}),
@@ -93,30 +91,10 @@ static void random_kills_lose_no_task(void **state)
 		f[i] = covey_submit(pool, square, i);
 		assert_non_null(f[i]);
 		if (i % 500 == 499) {
-			/* A worker tells its pid, and is killed in the middle of what it does then.
-			 */
-			covey_future *who = covey_submit(pool, pid_of_worker, 0);
-			int pid;
-
-			if (covey_result(who, &pid, COVEY_FOREVER) == 0) {
-				seed = seed * 1103515245 + 12345;
-				for (unsigned spin = 0; spin < ((seed >> 16) & 0x3ff); spin++)
-					__asm__ volatile("");
-				harness_kill(pid, SIGKILL);
-			}
-			covey_future_free(who);
+			kill_a_worker(pool, &seed, 0x3ff);
 		}
 	}
-	for (uint64_t i = 0; i < N; i++) {
-		int rc = covey_result(f[i], &n, COVEY_FOREVER);
-
-		assert_true(rc == 0 || rc == -EOWNERDEAD);
-		if (rc == 0)
-			assert_int_equal(n, i * i);
-		died += rc < 0;
-		covey_future_free(f[i]);
-	}
-	assert_true(died <= N / 500);
+	assert_true(squares_died(f, N) <= N / 500);
 	free(f);
 	end_pool(pool);
 }

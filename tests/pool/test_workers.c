@@ -183,15 +183,10 @@ static void workers_are_renewed(void **state)
 	covey_pool *pool = open_with(state, &tale, 2, 5);
 	enum { N = 100 };
 	covey_future *f[N];
-	uint64_t n;
 
 	for (uint64_t i = 0; i < N; i++)
 		f[i] = covey_submit(pool, square, i);
-	for (uint64_t i = 0; i < N; i++) {
-		assert_int_equal(covey_result(f[i], &n, COVEY_FOREVER), 0);
-		assert_int_equal(n, i * i);
-		covey_future_free(f[i]);
-	}
+	assert_int_equal(squares_died(f, N), 0);
 	end_pool(pool);
 	/* No worker has run more than five: so many at least have begun, and as many left. */
 	assert_true(covey_queue_size(tale.begun) >= N / 5);
@@ -206,8 +201,7 @@ static void renewed_workers_may_be_killed(void **state)
 	covey_future **f = malloc(N * sizeof *f);
 	unsigned seed = 5;
 	covey_pool *pool;
-	uint64_t n;
-	int died = 0, kills = 0;
+	uint64_t kills = 0;
 
 	assert_int_equal(covey_pool_open(&pool, &(covey_pool_opts){.method = flavour->method,
 	                                                           .workers = 2,
@@ -216,30 +210,10 @@ static void renewed_workers_may_be_killed(void **state)
 	for (uint64_t i = 0; i < N; i++) {
 		f[i] = covey_submit(pool, square, i);
 		if (i % 100 == 99) {
-			covey_future *who = covey_submit(pool, pid_of_worker, 0);
-			int pid;
-
-			if (covey_result(who, &pid, COVEY_FOREVER) == 0) {
-				seed = seed * 1103515245 + 12345;
-				for (unsigned spin = 0; spin < ((seed >> 16) & 0xfff); spin++)
-					__asm__ volatile("");
-				if (harness_exists(pid))
-					harness_kill(pid, SIGKILL);
-				kills++;
-			}
-			covey_future_free(who);
+			kills += kill_a_worker(pool, &seed, 0xfff);
 		}
 	}
-	for (uint64_t i = 0; i < N; i++) {
-		int rc = covey_result(f[i], &n, COVEY_FOREVER);
-
-		assert_true(rc == 0 || rc == -EOWNERDEAD);
-		if (rc == 0)
-			assert_int_equal(n, i * i);
-		died += rc < 0;
-		covey_future_free(f[i]);
-	}
-	assert_true(died <= kills);
+	assert_true(squares_died(f, N) <= kills);
 	free(f);
 	end_pool(pool);
 }
@@ -319,18 +293,13 @@ static void tasks_go_on_while_it_is_resized(void **state)
 	covey_pool *pool = open_pool(state, 1);
 	enum { N = 3000 };
 	covey_future **f = malloc(N * sizeof *f);
-	uint64_t n;
 
 	for (uint64_t i = 0; i < N; i++) {
 		f[i] = covey_submit(pool, square, i);
 		if (i % 100 == 0)
 			assert_int_equal(covey_pool_resize(pool, 1 + (int)(i / 100 % 4)), 0);
 	}
-	for (uint64_t i = 0; i < N; i++) {
-		assert_int_equal(covey_result(f[i], &n, COVEY_FOREVER), 0);
-		assert_int_equal(n, i * i);
-		covey_future_free(f[i]);
-	}
+	assert_int_equal(squares_died(f, N), 0);
 	free(f);
 	end_pool(pool);
 }
