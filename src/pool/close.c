@@ -123,6 +123,18 @@ int covey_pool_join(covey_pool *pool, int timeout_ms)
 	return 0;
 }
 
+/* With the lock held, which it gives back: callbacks run, as long as which the pool stays. */
+static void leave_and_call_back(covey_pool *pool)
+{
+	pool->guests++;
+	cvy_biased_unlock(&pool->lock);
+	cvy_call_back(pool);
+	cvy_biased_lock(&pool->lock);
+	pool->guests--;
+	cvy_tell(pool->shared);
+	cvy_biased_unlock(&pool->lock);
+}
+
 /* Cancels what has not run, and sends a signal to those who run something. */
 static int stop(covey_pool *pool, int signal)
 {
@@ -133,7 +145,6 @@ static int stop(covey_pool *pool, int signal)
 	cvy_biased_lock(&pool->lock);
 	pool->closed = pool->terminated = true;
 	pool->stop_signal = signal;
-	pool->guests++;
 	cvy_end_pending(pool, TASK_CANCELLED);
 	for (uint32_t i = 0; i < pool->slots; i++)
 		if (pool->crew[i].state == CREW_ALIVE && pool->crew[i].pidfd >= 0) {
@@ -141,12 +152,7 @@ static int stop(covey_pool *pool, int signal)
 			if (rc < 0 && rc != -ESRCH)
 				failed = rc;
 		}
-	cvy_biased_unlock(&pool->lock);
-	cvy_call_back(pool);
-	cvy_biased_lock(&pool->lock);
-	pool->guests--;
-	cvy_tell(pool->shared);
-	cvy_biased_unlock(&pool->lock);
+	leave_and_call_back(pool);
 	if (failed)
 		return cvy_fail(-failed,
 		                "pool '%s': a worker cannot be signalled: %s; what is pending is "
@@ -172,14 +178,8 @@ int covey_pool_cancel(covey_pool *pool)
 	if (rc < 0)
 		return rc;
 	cvy_biased_lock(&pool->lock);
-	pool->guests++;
 	cvy_end_pending(pool, TASK_CANCELLED);
-	cvy_biased_unlock(&pool->lock);
-	cvy_call_back(pool);
-	cvy_biased_lock(&pool->lock);
-	pool->guests--;
-	cvy_tell(pool->shared);
-	cvy_biased_unlock(&pool->lock);
+	leave_and_call_back(pool);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ bool cvy_in_callback_of(const covey_pool *pool)
 
 /* ---- the lists of the completed */
 
-static void enlist(struct group *group, covey_future *f)
+void cvy_enlist(struct group *group, covey_future *f)
 {
 	f->listed = true;
 	f->next = NULL;
@@ -72,7 +72,7 @@ static void list_done(covey_pool *pool, covey_future *f)
 	if (f->freed && !f->callbacks)
 		cvy_recycle(pool, f);
 	else if (!f->freed && f->group)
-		enlist(f->group, f);
+		cvy_enlist(f->group, f);
 }
 
 /*

@@ -120,20 +120,6 @@ static void end(covey_pool *pool, struct ask *ask)
 
 /* ---- what futures need */
 
-static void enlist(struct group *group, covey_future *f)
-{
-	if (!group)
-		return;
-	f->listed = true;
-	f->prev = group->last;
-	if (group->last)
-		group->last->next = f;
-	else
-		group->first = f;
-	group->last = f;
-	group->left++;
-}
-
 static int copy_argument(struct ask *ask, const struct submission *what)
 {
 	unsigned char *to;
@@ -185,7 +171,10 @@ covey_future *cvy_guest_submit(covey_pool *pool, const struct submission *what)
 		f->generation = ask->generation;
 		f->group = what->group;
 		snprintf(f->name, sizeof f->name, "%s", what->name ? what->name : "");
-		enlist(f->group, f);
+		if (f->group) {
+			cvy_enlist(f->group, f);
+			f->group->left++;
+		}
 	}
 	end(pool, ask);
 	if (rc == 0)

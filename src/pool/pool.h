@@ -535,7 +535,8 @@ void cvy_end_pending(covey_pool *pool, enum status status);
 /* Makes a pending task a cancelled or a failed one; whether it was pending. */
 bool cvy_unclaim(covey_pool *pool, covey_future *f, enum status status);
 void cvy_recycle(covey_pool *pool, covey_future *f);
-/* Takes a future off its group's list. */
+/* Puts a future on a group's list, and takes it off. */
+void cvy_enlist(struct group *group, covey_future *f);
 void cvy_unlist(covey_future *f);
 /* Drains, and runs the callbacks that are due, without the lock. */
 void cvy_call_back(covey_pool *pool);
