@@ -179,13 +179,11 @@ static const struct crash_case cases[] = {
          .setup = have_queue,
          .scene = joiner,
          .victim = VICTIM_IMAGE,
-         .every = 7,
          .teardown = end_queue},
 #endif
 	{.name = "join: the process that invites",
          .setup = have_queue,
          .scene = inviter,
-         .every = 3,
          .teardown = end_queue},
 };
 

@@ -35,9 +35,10 @@ struct round {
 };
 
 /* Lets the victim be the first to claim, and another go for the rest. */
-static void let_claim_first(pid_t other)
+static void let_claim_first(pid_t other, covey_future *first)
 {
-	while (!board->dead && !atomic_load(&pool->shared->worker[0].current))
+	while (!board->dead && !atomic_load(&pool->shared->worker[0].current) &&
+	       !covey_future_done(first))
 		usleep(20);
 	kill(other, SIGCONT);
 }
@@ -79,7 +80,7 @@ static const char *play_round(const struct round *round)
 			return "submit fails";
 	}
 	if (round->stopped)
-		let_claim_first(round->stopped);
+		let_claim_first(round->stopped, futures[0]);
 	for (int i = 0; round->watching && i < round->tasks; i++)
 		while (!covey_future_done(futures[i]))
 			usleep(50);

@@ -90,14 +90,18 @@ static const char *catch (struct shot *shot)
 }
 
 /* NULL, or why it could not be stepped so far. */
-static const char *step_to(struct shot *shot, long k)
+static const char *step_to(struct shot *shot, long k, enum way way)
 {
 	struct patience patience = {0};
 
+	if (way == WAY_BY_MARKS)
+		stepping_run_to(&shot->stepping, waymark_before(k, 0, 0));
 	while (shot->steps < k) {
+		if (way == WAY_NOTED)
+			trail_note(shot->stepping.tid, shot->steps);
 		switch (step(&shot->stepping)) {
 		case STEPPED:
-			shot->steps++;
+			shot->steps += shot->stepping.taken;
 			patience = (struct patience){0};
 			break;
 		case STEP_ENDED:
@@ -131,7 +135,7 @@ static const char *after_kill(struct shot *shot)
 	return board->checked < 0 ? board->why : NULL;
 }
 
-bool kill_in_scene(const struct crash_case *c, long k, struct result *result)
+enum killed kill_in_scene(const struct crash_case *c, long k, enum way way, struct result *result)
 {
 	struct shot shot = {.c = c};
 	const char *why;
@@ -145,7 +149,7 @@ bool kill_in_scene(const struct crash_case *c, long k, struct result *result)
 		play(c);
 	why = catch (&shot);
 	if (!why)
-		why = step_to(&shot, k);
+		why = step_to(&shot, k, way);
 	stepping_kill(&shot.stepping);
 	board->stepped = board->dead = 1;
 	since = now();
@@ -168,9 +172,5 @@ bool kill_in_scene(const struct crash_case *c, long k, struct result *result)
 		took(result, k, now() - since);
 	if (c->teardown)
 		c->teardown();
-	if (shot.complete)
-		result->steps = shot.steps;
-	else
-		result->kills++;
-	return shot.complete;
+	return killed(&shot.stepping, shot.complete, shot.steps, result);
 }

@@ -41,6 +41,10 @@ struct run {
 	pid_t sleeper[SLEEPERS];
 	struct stepping held[SLEEPERS];
 	int started;
+	enum way way;
+	bool began; /* the victim its call */
+	bool slept; /* and goes on from there */
+	int leg;    /* how often it has */
 	long steps;
 	bool complete; /* the call ended before instruction k */
 };
@@ -123,7 +127,7 @@ static bool sleep_ends(const struct run *r)
 /* Has the victim's sleep end: those who sleep beside it, then the one who wakes it. */
 static const char *wake_victim(struct run *r)
 {
-	if (r->waker && sleep_ends(r))
+	if ((r->waker || !r->c->sleeps) && sleep_ends(r))
 		return NULL;
 	if (!r->c->sleeps || r->waker)
 		return "victim sleeps where nobody wakes it";
@@ -131,6 +135,19 @@ static const char *wake_victim(struct run *r)
 		return "setup: a sleeper did not sleep";
 	r->waker = start_helper(WAKER, r->c->waker, false);
 	return goes_on(&board->done[WAKER], r->waker) ? NULL : "the waker is stuck";
+}
+
+/* It begins its call, or goes on after a sleep of it: all at once as far as that helps. */
+static void set_out(struct run *r, long k)
+{
+	if (r->slept)
+		r->leg++;
+	if (r->slept && r->way == WAY_NOTED)
+		trail_note_leg();
+	r->began = true;
+	r->slept = false;
+	if (r->way == WAY_BY_MARKS && !r->c->contended)
+		stepping_run_to(&r->stepping, waymark_before(k, r->steps, r->leg));
 }
 
 static void start_contender(struct run *r)
@@ -150,6 +167,10 @@ static const char *step_to(struct run *r, long k)
 
 		if (board->phase == 1 && r->steps >= k)
 			return NULL;
+		if (board->phase == 1 && (!r->began || r->slept))
+			set_out(r, k);
+		if (board->phase == 1 && r->way == WAY_NOTED)
+			trail_note(r->stepping.tid, r->steps);
 		stepped = board->phase == 2 ? STEP_ENDED : step(&r->stepping);
 		if (stepped == STEP_ENDED) {
 			r->complete = true;
@@ -162,13 +183,18 @@ static const char *step_to(struct run *r, long k)
 				r->steps++;
 				return NULL;
 			}
+			if (r->c->sleeps && r->stepping.ahead.hits) { /* another way */
+				r->complete = true;
+				return NULL;
+			}
 			why = wake_victim(r);
 			if (why)
 				return why;
+			r->slept = r->c->sleeps;
 			continue;
 		}
-		if (board->phase == 1)
-			r->steps++;
+		if (r->began)
+			r->steps += r->stepping.taken;
 		if (r->c->contended && !r->contender && board->phase == 1 && holds_lock(r))
 			start_contender(r);
 	}
@@ -218,10 +244,9 @@ static const char *look_at_survivors(struct run *r)
 	return why ? why : check_in_survivor(r->c);
 }
 
-/* One kill after k instructions; true when the call was over before, which is no kill. */
-bool kill_at(const struct crash_case *c, long k, struct result *result)
+enum killed kill_at(const struct crash_case *c, long k, enum way way, struct result *result)
 {
-	struct run r = {.c = c};
+	struct run r = {.c = c, .way = way};
 	const char *why = NULL;
 	double since = now();
 
@@ -248,9 +273,5 @@ bool kill_at(const struct crash_case *c, long k, struct result *result)
 	c->teardown();
 	if (!all_gone(ASLEEP))
 		finding(result, &result->leaked, k, "a process is left");
-	if (r.complete)
-		result->steps = r.steps;
-	else
-		result->kills++;
-	return r.complete;
+	return killed(&r.stepping, r.complete, r.steps, result);
 }

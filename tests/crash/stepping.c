@@ -39,12 +39,31 @@ void stepping_child(struct stepping *s, pid_t pid)
 	*s = (struct stepping){.tid = pid, .pid = pid};
 }
 
+void stepping_run_to(struct stepping *s, struct waymark mark)
+{
+	if (mark.hits && breakpoint_set(s->tid, mark.at))
+		s->ahead = mark;
+}
+
+/* How many instructions it has come by a stop on its way to a mark. */
+static long come_closer(struct stepping *s)
+{
+	if (next_instruction(s->tid) != s->ahead.at || --s->ahead.hits)
+		return 0;
+	breakpoint_clear(s->tid);
+	return s->ahead.steps;
+}
+
 enum stepped step(struct stepping *s)
 {
+	bool runs = s->ahead.hits;
 	int status;
 	pid_t pid;
 
-	if (!s->sleeps && ptrace(PTRACE_SINGLESTEP, s->tid, NULL, (void *)(long)s->signal) < 0 &&
+	s->taken = 0;
+	if (!s->sleeps &&
+	    ptrace(runs ? PTRACE_CONT : PTRACE_SINGLESTEP, s->tid, NULL, (void *)(long)s->signal) <
+	            0 &&
 	    errno != ESRCH)
 		return STEP_ENDED;
 	s->signal = 0;
@@ -68,6 +87,7 @@ enum stepped step(struct stepping *s)
 	}
 	if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP)
 		s->signal = WSTOPSIG(status);
+	s->taken = !runs ? 1 : WSTOPSIG(status) == SIGTRAP ? come_closer(s) : 0;
 	return STEPPED;
 }
 

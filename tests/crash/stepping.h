@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "waymark.h"
+
 enum stepped {
 	STEPPED = 0,
 	STEP_SLEEPS, /* the instruction is a system call that sleeps; another step() waits on */
@@ -16,7 +18,9 @@ struct stepping {
 	pid_t tid; /* 0 once it has ended */
 	pid_t pid; /* the process that is killed */
 	bool sleeps;
-	int signal; /* to be delivered with the next step */
+	int signal;           /* to be delivered with the next step */
+	struct waymark ahead; /* it runs to there; no hits: it is stepped */
+	long taken;           /* how many instructions the last step was: 0 on the way to a mark */
 };
 
 /* In a child: to be stepped from here on by its parent, which calls stepping_child. */
@@ -31,7 +35,10 @@ bool stepping_seize(struct stepping *s, pid_t tid);
  */
 bool stepping_newborn(struct stepping *s, volatile int *go, bool image);
 
+/* One instruction; or as far as the next stop, where a mark is ahead. */
 enum stepped step(struct stepping *s);
+/* Has it run to a mark, if it can, from where it stands at its first instruction. */
+void stepping_run_to(struct stepping *s, struct waymark mark);
 
 /* Lets a stopped thread run until it is about to sleep at a futex, and stops it there. */
 bool stepping_to_sleep(struct stepping *s);

@@ -91,16 +91,30 @@ void took(struct result *result, long k, double seconds)
 
 /* Findings after which a case is given up. */
 #define ENOUGH 20
+/* Of the times that one instruction repeats itself, filling or copying memory, each so many-th. */
+#define REPEATS 61
 
-static bool one_kill(const struct crash_case *c, long k, struct result *result)
+enum killed killed(const struct stepping *s, bool ended, long steps, struct result *result)
 {
-	return c->scene ? kill_in_scene(c, k, result) : kill_at(c, k, result);
+	if (!ended) {
+		result->kills++;
+		return KILLED;
+	}
+	if (s->ahead.hits)
+		return OFF_THE_WAY;
+	result->steps = steps;
+	return OVER_BEFORE;
 }
 
-/* A stride that keeps to the budget, given how long a run to the end took. */
+static enum killed one_kill(const struct crash_case *c, long k, enum way way, struct result *result)
+{
+	return c->scene ? kill_in_scene(c, k, way, result) : kill_at(c, k, way, result);
+}
+
+/* A stride that keeps to the budget, given how long a kill takes. */
 static long widen(long stride, long budget_ms, double ms, long steps)
 {
-	long kills = (long)((double)budget_ms / (ms * 0.6 + 1)) + 1;
+	long kills = (long)((double)budget_ms / ms) + 1;
 
 	if (budget_ms && steps / kills >= stride)
 		return (steps / kills + 1) | 1;
@@ -111,11 +125,15 @@ static long widen(long stride, long budget_ms, double ms, long steps)
 static bool one_point(const struct crash_case *c, long k, struct result *result)
 {
 	uint64_t before = held();
-	bool complete = one_kill(c, k, result);
+	enum killed killed = one_kill(c, k, WAY_BY_MARKS, result);
 
+	if (killed == OFF_THE_WAY) {
+		before = held();
+		killed = one_kill(c, k, WAY_STEPPED, result);
+	}
 	if (held() > before + c->may_stay)
 		finding(result, &result->leaked, k, "memory is held by nobody");
-	if (complete)
+	if (killed == OVER_BEFORE)
 		return true;
 	result->given_up = result->wedged + result->torn + result->leaked >= ENOUGH;
 	return result->given_up;
@@ -134,16 +152,23 @@ void sweep(const struct crash_case *c, struct points points, struct result *resu
 	if (board == MAP_FAILED)
 		return;
 	watch_begin();
-	/* Once unharmed, so that what is kept for good (control blocks) is there. */
-	since = now();
-	one_kill(c, INT32_MAX, result);
-	result->stride = stride =
-		widen(stride, points.budget_ms, (now() - since) * 1e3, result->steps);
-	if (points.at >= 0)
+	/* Unharmed, so that what is kept for good (control blocks) is there; then to see the way.
+	 */
+	one_kill(c, INT32_MAX, WAY_STEPPED, result);
+	trail_begin();
+	one_kill(c, INT32_MAX, WAY_NOTED, result);
+	trail_end();
+	if (points.at >= 0) {
 		one_point(c, points.at, result);
-	else
-		for (long k = 0; !one_point(c, k, result); k += stride)
+	} else {
+		since = now();
+		one_point(c, result->steps / 2, result);
+		result->stride = stride =
+			widen(stride, points.budget_ms, (now() - since) * 1e3, result->steps);
+		for (long k = 0; (k % REPEATS && trail_repeats(k)) || !one_point(c, k, result);
+		     k += stride)
 			;
+	}
 	result->swept = true;
 	munmap(board, sizeof *board);
 }

@@ -4,10 +4,26 @@
 #define CRASH_SWEEP_H
 
 #include "stepper.h"
+#include "stepping.h"
 
-/* One kill after k instructions; true when the call was over before, which is no kill. */
-bool kill_at(const struct crash_case *c, long k, struct result *result);
-bool kill_in_scene(const struct crash_case *c, long k, struct result *result);
+/* How the victim comes to its instruction. */
+enum way {
+	WAY_STEPPED,
+	WAY_NOTED, /* and notes it */
+	WAY_BY_MARKS,
+};
+
+enum killed {
+	KILLED,
+	OVER_BEFORE, /* which is no kill */
+	OFF_THE_WAY, /* it did not come by the mark */
+};
+
+/* One kill after k instructions. */
+enum killed kill_at(const struct crash_case *c, long k, enum way way, struct result *result);
+enum killed kill_in_scene(const struct crash_case *c, long k, enum way way, struct result *result);
+/* What came of it, noted: the victim's call ended before, or not, after so many instructions. */
+enum killed killed(const struct stepping *s, bool ended, long steps, struct result *result);
 
 /* Forks; the child ends with the sweeper. */
 pid_t child(void);
