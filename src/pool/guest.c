@@ -130,7 +130,9 @@ static int copy_argument(struct ask *ask, const struct submission *what)
 	if (cvy_region_alloc(&ask->own_arg, ask->len) < 0)
 		return cvy_fail_in("pool: an argument of %llu bytes: ",
 		                   (unsigned long long)ask->len);
-	to = cvy_at(ask->own_arg, ask->len);
+	to = cvy_at(__atomic_load_n(&ask->own_arg, __ATOMIC_RELAXED), ask->len);
+	if (!to)
+		return cvy_fail(EBADMSG, "pool: the arena is damaged");
 	if (what->head_len)
 		memcpy(to, what->head, what->head_len);
 	if (what->body_len)

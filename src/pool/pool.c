@@ -199,6 +199,7 @@ static covey_pool *new_pool(const covey_pool_opts *opts)
 static int instruct(covey_pool *pool, const covey_pool_opts *opts)
 {
 	struct shared *shared = pool->shared;
+	void *to;
 	int rc = 0;
 
 	shared->max_tasks =
@@ -212,8 +213,12 @@ static int instruct(covey_pool *pool, const covey_pool_opts *opts)
 	if (rc < 0)
 		return cvy_fail_in("pool '%s': ", pool->name);
 	shared->arg_len = opts->worker_arg_len;
-	if (shared->arg_len)
-		memcpy(cvy_at(shared->own_arg, shared->arg_len), opts->worker_arg, shared->arg_len);
+	if (!opts->worker_arg_len)
+		return 0;
+	to = cvy_at(__atomic_load_n(&shared->own_arg, __ATOMIC_RELAXED), opts->worker_arg_len);
+	if (!to)
+		return cvy_fail(EBADMSG, "pool '%s': the arena is damaged", pool->name);
+	memcpy(to, opts->worker_arg, opts->worker_arg_len);
 	return 0;
 }
 

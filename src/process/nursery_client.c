@@ -216,12 +216,15 @@ static int exchange(struct cvy_nursery *n, struct nursery_request *request, cons
 		return cvy_fail(errno, "nursery: %s", covey_strerror(errno));
 	rc = n->sock < 0 ? -EPIPE
 	                 : cvy_send_fds(n->sock, request, sizeof *request, fds, (int)request->nfds);
-	close(place);
 	/* Where it is dead, it may have said why before. */
 	if (n->sock >= 0 && (rc >= 0 || rc == -EPIPE)) {
 		cvy_await_message(n->sock, n->pidfd);
+		close(place);
+		place = -1;
 		rc = cvy_receive_fds(n->sock, &reply, sizeof reply, got, &count);
 	}
+	if (place >= 0)
+		close(place);
 	if (rc == -EPIPE || rc == -EAGAIN || rc == -ECONNRESET) {
 		n->broken = true;
 		return cvy_fail(EPIPE, "nursery: it has died");
