@@ -2,10 +2,12 @@
 /*
  * The stack of a worker process that crashes. Before the signal takes its
  * course, a handler on a stack of its own writes a few return addresses to the
- * worker's slot, as offsets in modules that were noted when the worker started:
- * the handler calls nothing but the unwinder, which is loaded beforehand. Signals that the
- * program handles itself stay the program's, and where a sanitizer watches, its reports
- * are the better ones.
+ * worker's slot, as offsets in modules that were noted beforehand: the handler
+ * calls nothing but the unwinder, which is loaded by then. A pool's process does
+ * both before its workers are forked, who then share what that takes; a worker
+ * does it where it is a fresh image, or more was loaded since. Signals that the
+ * program handles itself stay the program's, and where a sanitizer watches, its
+ * reports are the better ones.
  */
 #include "pool/pool.h"
 
@@ -29,12 +31,13 @@
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
-/* What was loaded when the worker started. */
 static struct module {
 	uintptr_t base, text, length;
 	char name[MODULE_MAX];
 } modules[MODULES_MOST];
 static int module_count;
+/* How many had ever been loaded when they were noted; 0: they are not. */
+static unsigned long long loaded;
 static struct worker *self;
 
 /* "wordfreq" of "/usr/bin/wordfreq" */
@@ -66,6 +69,40 @@ static int note_module(struct dl_phdr_info *info, size_t size, void *context)
 		module_count++;
 	}
 	return 0;
+}
+
+static int count_loads(struct dl_phdr_info *info, size_t size, void *count)
+{
+	(void)size;
+	*(unsigned long long *)count = info->dlpi_adds;
+	return 1;
+}
+
+/* Loads the unwinder and notes what is loaded; whether there is an unwinder. */
+static bool get_ready(void)
+{
+	unsigned long long now = 0;
+	void *address[1];
+
+	dl_iterate_phdr(count_loads, &now);
+	if (loaded && now == loaded)
+		return true;
+	loaded = 0;
+	if (backtrace(address, 1) < 1)
+		return false;
+	dl_iterate_phdr(count_loads, &now);
+	module_count = 0;
+	dl_iterate_phdr(note_module, NULL);
+	loaded = now;
+	return true;
+}
+
+void cvy_crash_prepare(void)
+{
+	static atomic_bool begun; /* once: it is not for several threads */
+
+	if (!SANITIZED && !atomic_exchange(&begun, true))
+		get_ready();
 }
 
 /* An address as module and offset; safe in a signal handler. */
@@ -135,7 +172,6 @@ void cvy_crash_watch(struct worker *worker)
 	struct sigaction action = {.sa_sigaction = on_crash,
 	                           .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER};
 	stack_t stack = {.ss_size = STACK_BYTES};
-	void *address[1];
 
 	if (SANITIZED)
 		return;
@@ -144,9 +180,7 @@ void cvy_crash_watch(struct worker *worker)
 	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL) < 0)
 		return;
 	self = worker;
-	module_count = 0;
-	dl_iterate_phdr(note_module, NULL);
-	if (backtrace(address, 1) < 1) /* loads the unwinder */
+	if (!get_ready())
 		return;
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
 		struct sigaction before;

@@ -126,6 +126,8 @@ static int start_processes(covey_pool *pool)
 {
 	int rc = 0;
 
+	if (pool->method == COVEY_FORK)
+		cvy_crash_prepare();
 	if (pool->method != COVEY_SPAWN)
 		rc = cvy_nursery_open(&pool->nursery, pool->method);
 	if (rc < 0)

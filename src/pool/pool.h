@@ -469,6 +469,8 @@ const char *cvy_item_words(void);
 
 /* ---- crash.c: the stack of a worker that crashes */
 
+/* Before workers are forked: what they need for it is theirs then. */
+void cvy_crash_prepare(void);
 /* In a worker process: has it tell where it crashed, before it dies of it. */
 void cvy_crash_watch(struct worker *self);
 /* " at a < b < c", from malloc; NULL where nothing was told. */
