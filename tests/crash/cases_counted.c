@@ -139,7 +139,8 @@ static const struct crash_case cases[] = {
          .waker = do_all,
          .awake = joined_now,
          .check = adds_up,
-         .teardown = end_queue},
+         .teardown = end_queue,
+         .every = 31}, /* it looks at all who put, again and again */
 };
 
 CRASH_NOUN(counted, cases);

@@ -16,7 +16,7 @@
 #define GROWTH 8192
 
 /* How long one waits in vain: until it is seen asleep, at least. */
-#define A_WHILE 10 /* ms */
+#define A_WHILE 40 /* ms */
 
 enum way { READ, WRITE };
 
@@ -370,7 +370,8 @@ static const struct crash_case cases[] = {
 	CASE("rwlock: write that slept for a reader, others behind", read_by_another, write_it,
              SLEEPS(4, reader_or_writer, end_the_holder), ALL_GO_ON),
 	CASE("rwlock: write in vain, readers behind", read_by_another, write_in_vain,
-             SLEEPS(3, reader, leave_it_be), .awake = everybody_beside_the_holder, .check = works),
+             SLEEPS(3, reader, leave_it_be), .awake = everybody_beside_the_holder, .check = works,
+             .every = 11),
 	CASE("rwlock: write that slept for a reader that died", read_by_one_who_dies, write_it,
              SLEEPS(2, writer_or_reader, end_the_holder), ALL_GO_ON),
 	CASE("rwlock: read that slept for a writer that died", written_by_one_who_dies, read_it,

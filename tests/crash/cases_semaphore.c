@@ -10,7 +10,7 @@
 
 #define UNITS 2
 /* How long one waits in vain: until it is seen asleep, at least. */
-#define A_WHILE 10 /* ms */
+#define A_WHILE 40 /* ms */
 /* The words of the processes that ever held units stay with the slot. */
 #define GROWTH 8192
 
@@ -239,7 +239,8 @@ static const struct crash_case cases[] = {
          .awake = everybody,
          .check = all_units_come_back,
          .teardown = end_semaphore,
-         .may_stay = GROWTH},
+         .may_stay = GROWTH,
+         .every = 11},
 	{.name = "release a token, alone",
          .setup = no_tokens,
          .call = add_a_token,

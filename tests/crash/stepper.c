@@ -167,7 +167,7 @@ static const char *step_to(struct run *r, long k)
 
 		if (board->phase == 1 && r->steps >= k)
 			return NULL;
-		if (board->phase == 1 && (!r->began || r->slept))
+		if (board->phase == 1 && !r->began)
 			set_out(r, k);
 		if (board->phase == 1 && r->way == WAY_NOTED)
 			trail_note(r->stepping.tid, r->steps);
@@ -195,6 +195,8 @@ static const char *step_to(struct run *r, long k)
 		}
 		if (r->began)
 			r->steps += r->stepping.taken;
+		if (r->slept)
+			set_out(r, k);
 		if (r->c->contended && !r->contender && board->phase == 1 && holds_lock(r))
 			start_contender(r);
 	}
