@@ -147,6 +147,18 @@ static inline void cvy_pause(void)
 #endif
 }
 
+/* Fetches a cache line that is to be written. */
+static inline void cvy_prefetch_write(const void *line)
+{
+#if defined(__x86_64__)
+	/* The builtin would fetch it for reading, where the compiler is not told of a newer processor;
+	 * the oldest take this for no operation. */
+	__asm__ volatile("prefetchw %0" ::"m"(*(const char *)line));
+#else
+	__builtin_prefetch(line, 1);
+#endif
+}
+
 /*
  * Spinning before a sleep: `for (struct cvy_spin spin = CVY_SPIN(); cvy_spin(&spin);) look`.
  * After some microseconds it gives the core up now and then, to whoever may

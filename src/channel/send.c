@@ -17,6 +17,10 @@ static inline void see_head(struct queue *q)
 	q->send_seen_got = atomic_load_explicit(&q->got_bytes, memory_order_relaxed);
 }
 
+/* How far look_ahead() looks, in slots and in cache lines of payload; and of payloads how long. */
+#define AHEAD 4u
+#define AHEAD_MOST 1024u
+
 /* Where a payload goes: see struct slot. */
 struct spot {
 	uint64_t pos;
@@ -236,6 +240,26 @@ static inline struct slot *fill_slot(struct segment *segment, uint64_t n, uint64
 	return slot;
 }
 
+/*
+ * Fetches the lines that will be written a few messages later, as it seems: the receivers' cores
+ * have them. Each message waits for its own before it is published.
+ */
+static inline void look_ahead(const struct queue *q, struct segment *segment, uint64_t n,
+                              uint64_t len, const struct spot *spot)
+{
+	uint64_t bytes = round_up(len, PAYLOAD_ALIGN), at;
+
+	if (n + AHEAD - q->send_seen_head >= segment->slots) /* those may still be read */
+		return;
+	cvy_prefetch_write(slot_of(segment, n + AHEAD));
+	if (len <= INLINE_MAX || bytes > AHEAD_MOST)
+		return;
+	at = spot->place + bytes + AHEAD * PAYLOAD_ALIGN;
+	if (at + bytes <= segment->data_size)
+		for (uint64_t i = 0; i < bytes; i += 64)
+			cvy_prefetch_write(cvy_base + segment->data + at + i);
+}
+
 static inline void publish(struct queue *q, uint64_t tail, uint64_t sum)
 {
 	/* The sum last: a death before it leaves too little, which the next sender mends. */
@@ -292,6 +316,7 @@ int cvy_send(const struct queue_ref *ref, const void *data, size_t len, int time
 			pass(ref->queue, segment, &spot, len);
 			if (CVY_BROKEN == CVY_PUBLISH_FIRST)
 				publish(ref->queue, n + 1, sum);
+			look_ahead(ref->queue, segment, n, len, &spot);
 			cvy_copy(to, data, len);
 			publish(ref->queue, n + 1,
 			        CVY_BROKEN == CVY_COUNTER_OUTSIDE ? sum - len : sum);
@@ -400,6 +425,7 @@ int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, 
 		data = cvy_payload(segment, fill_slot(segment, n, len, &spot, 0), len);
 		if (!data)
 			rc = cvy_queue_damaged(&ref);
+		look_ahead(ref.queue, segment, n, len, &spot);
 	}
 	if (rc < 0) {
 		cvy_send_unlock(ref.queue);

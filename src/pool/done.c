@@ -84,7 +84,7 @@ static inline void look_ahead(covey_pool *pool, uint32_t at, uint32_t next)
 	int64_t far = (int64_t)at - 1 + ((int64_t)next - at) * AHEAD;
 
 	if (far >= 0 && far < pool->made) {
-		__builtin_prefetch(&pool->tasks[far], 1);
+		cvy_prefetch_write(&pool->tasks[far]);
 		__builtin_prefetch(pool->tasks[far].result_bytes);
 	}
 }

@@ -158,9 +158,9 @@ static int may_submit(const covey_pool *pool, bool inner)
 static void look_ahead(covey_pool *pool, covey_future *next)
 {
 	if (next) {
-		__builtin_prefetch(&pool->tasks[next->index], 1);
-		__builtin_prefetch(pool->tasks[next->index].arg_bytes, 1);
-		__builtin_prefetch(next->next, 1);
+		cvy_prefetch_write(&pool->tasks[next->index]);
+		cvy_prefetch_write(pool->tasks[next->index].arg_bytes);
+		cvy_prefetch_write(next->next);
 	}
 }
 
@@ -179,8 +179,7 @@ static covey_future *take_future(covey_pool *pool, const struct submission *what
 	if (take_memory(pool, f, what, len) < 0)
 		return NULL;
 	pool->free = f->next;
-	if (pool->made > MANY)
-		look_ahead(pool, f->next);
+	look_ahead(pool, f->next);
 	return f;
 }
 
