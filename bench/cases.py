@@ -111,6 +111,19 @@ LOCK = [
          "the other did.",
          covey("race"), locks("race"), pick=1, like="two processes at one lock",
          bars=[Bar("at least 0.8", at_least=0.8)]),
+    Case("lock", "read and release, alone", "ns",
+         "A readers-writer lock, nobody else wants it. No death is told by the C library's, nor "
+         "what a dead reader held given back.",
+         covey("alone by=read"), [Contender("pthread rwlock", "pthread", "alone by=read")]),
+    Case("lock", "two processes reading", "M/s",
+         "Both read as fast as they can, at the same time: acquire and release, by both together.",
+         covey("race by=read"), [Contender("pthread rwlock", "pthread", "race by=read")]),
+    Case("lock", "write and release, alone", "ns", "The same lock, for writing.",
+         covey("alone by=write"), [Contender("pthread rwlock", "pthread", "alone by=write")]),
+    Case("lock", "a semaphore's unit, alone", "ns",
+         "Acquire and release. A dead holder's units come back in covey, and are lost in the peer.",
+         covey("alone by=semaphore"),
+         [Contender("semaphore", "pthread", "alone by=semaphore")]),
 ]
 
 BOOST, SEQPACKET = "Boost.Interprocess", "SEQPACKET socket"

@@ -28,6 +28,13 @@ void batch_get(void *channel, void *data, size_t size);
 void *lock_make(void);
 void lock_take(void *lock);
 void lock_give(void *lock);
+void *rwlock_make(void);
+void rwlock_read(void *rw);
+void rwlock_write(void *rw);
+void rwlock_give(void *rw);
+void *semaphore_make(void);
+void semaphore_take(void *s);
+void semaphore_give(void *s);
 void lock_cost(const struct plan *plan);
 
 /* start.c */

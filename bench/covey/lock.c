@@ -19,6 +19,47 @@ void lock_give(void *lock)
 	need(covey_lock_release(*(covey_lock *)lock), "release");
 }
 
+void *rwlock_make(void)
+{
+	static covey_rwlock rw;
+
+	need(covey_rwlock_create(&rw, "bench"), "rwlock");
+	return &rw;
+}
+
+void rwlock_read(void *rw)
+{
+	need(covey_rwlock_acquire_read(*(covey_rwlock *)rw, COVEY_FOREVER), "read");
+}
+
+void rwlock_write(void *rw)
+{
+	need(covey_rwlock_acquire_write(*(covey_rwlock *)rw, COVEY_FOREVER), "write");
+}
+
+void rwlock_give(void *rw)
+{
+	need(covey_rwlock_release(*(covey_rwlock *)rw), "release");
+}
+
+void *semaphore_make(void)
+{
+	static covey_semaphore s;
+
+	need(covey_semaphore_create(&s, &(covey_semaphore_opts){.value = 1}), "semaphore");
+	return &s;
+}
+
+void semaphore_take(void *s)
+{
+	need(covey_semaphore_acquire(*(covey_semaphore *)s, COVEY_FOREVER), "acquire");
+}
+
+void semaphore_give(void *s)
+{
+	need(covey_semaphore_release(*(covey_semaphore *)s, 1), "release");
+}
+
 /* Seconds to make, take, give back and destroy a lock, with `live` others. */
 void lock_cost(const struct plan *plan)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The C library's locks between processes: mutexes, robust and not, and semaphores. */
+/* The C library's locks between processes: mutexes, robust and not, semaphores, rwlocks. */
 #include "bench.h"
 
 #include <gnu/libc-version.h>
@@ -61,6 +61,35 @@ static void give_semaphore(void *lock)
 		bench_fail("sem_post");
 }
 
+static void *make_rwlock(void)
+{
+	pthread_rwlock_t *rw = bench_shared(sizeof *rw);
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_rwlock_init(rw, &attr);
+	return rw;
+}
+
+static void take_to_read(void *rw)
+{
+	if (pthread_rwlock_rdlock(rw))
+		bench_fail("pthread_rwlock_rdlock");
+}
+
+static void take_to_write(void *rw)
+{
+	if (pthread_rwlock_wrlock(rw))
+		bench_fail("pthread_rwlock_wrlock");
+}
+
+static void give_rwlock(void *rw)
+{
+	if (pthread_rwlock_unlock(rw))
+		bench_fail("pthread_rwlock_unlock");
+}
+
 static void version(void)
 {
 	printf("glibc %s\n", gnu_get_libc_version());
@@ -70,7 +99,9 @@ const struct peer peer = {
 	.version = version,
 	.locks = {{"robust", make_robust, take, give},
                   {"shared", make_shared, take, give},
-                  {"semaphore", make_semaphore, take_semaphore, give_semaphore}},
+                  {"semaphore", make_semaphore, take_semaphore, give_semaphore},
+                  {"read", make_rwlock, take_to_read, give_rwlock},
+                  {"write", make_rwlock, take_to_write, give_rwlock}},
 };
 
 int main(int argc, char **argv)

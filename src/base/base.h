@@ -151,8 +151,8 @@ static inline void cvy_pause(void)
 static inline void cvy_prefetch_write(const void *line)
 {
 #if defined(__x86_64__)
-	/* The builtin would fetch it for reading, where the compiler is not told of a newer processor;
-	 * the oldest take this for no operation. */
+	/* The builtin would fetch it for reading, where the compiler is not told of a newer
+	 * processor; the oldest take this for no operation. */
 	__asm__ volatile("prefetchw %0" ::"m"(*(const char *)line));
 #else
 	__builtin_prefetch(line, 1);
