@@ -9,7 +9,7 @@ int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, 
 	struct spot spot;
 	uint64_t n;
 	struct cvy_wait wait = CVY_WAIT(timeout_ms);
-	void *data;
+	unsigned char *data;
 	int rc;
 
 	rc = cvy_queue_ref(handle.id, CVY_QUEUE, &ref);
@@ -21,9 +21,10 @@ int covey_queue_reserve(covey_queue handle, size_t len, covey_message *message, 
 	rc = cvy_make_room(&ref, n, len, &wait, &segment, &spot);
 	if (rc == 0) {
 		data = cvy_payload(segment, cvy_fill_slot(segment, n, len, &spot, 0), len);
-		if (!data)
+		if (data)
+			cvy_look_ahead(ref.queue, segment, n, data, len, &spot);
+		else
 			rc = cvy_queue_damaged(&ref);
-		cvy_look_ahead(ref.queue, segment, n, len, &spot);
 	}
 	if (rc < 0) {
 		cvy_send_unlock(ref.queue);

@@ -27,7 +27,7 @@ int cvy_send(const struct queue_ref *ref, const void *data, size_t len, int time
 			cvy_put_pass(ref->queue, segment, &spot, len);
 			if (CVY_BROKEN == CVY_PUBLISH_FIRST)
 				cvy_put_publish(ref->queue, n + 1, sum);
-			cvy_look_ahead(ref->queue, segment, n, len, &spot);
+			cvy_look_ahead(ref->queue, segment, n, to, len, &spot);
 			cvy_copy(to, data, len);
 			cvy_put_publish(ref->queue, n + 1,
 			                CVY_BROKEN == CVY_COUNTER_OUTSIDE ? sum - len : sum);

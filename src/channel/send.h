@@ -97,22 +97,22 @@ static inline struct slot *cvy_fill_slot(struct segment *segment, uint64_t n, ui
 
 /*
  * Fetches the lines that will be written a few messages later, as it seems: the receivers' cores
- * have them. Each message waits for its own before it is published.
+ * have them. Each message, as this one of len bytes that goes to `to`, waits for its own before
+ * it is published.
  */
 static inline void cvy_look_ahead(const struct queue *q, struct segment *segment, uint64_t n,
-                                  uint64_t len, const struct spot *spot)
+                                  const unsigned char *to, uint64_t len, const struct spot *spot)
 {
-	uint64_t bytes = round_up(len, PAYLOAD_ALIGN), at;
+	uint64_t bytes = round_up(len, PAYLOAD_ALIGN), ahead = bytes + AHEAD * PAYLOAD_ALIGN;
 
 	if (n + AHEAD - q->send_seen_head >= segment->slots) /* those may still be read */
 		return;
 	cvy_prefetch_write(slot_of(segment, n + AHEAD));
 	if (len <= INLINE_MAX || bytes > AHEAD_MOST)
 		return;
-	at = spot->place + bytes + AHEAD * PAYLOAD_ALIGN;
-	if (at + bytes <= segment->data_size)
+	if (spot->place + ahead + bytes <= segment->data_size)
 		for (uint64_t i = 0; i < bytes; i += 64)
-			cvy_prefetch_write(cvy_base + segment->data + at + i);
+			cvy_prefetch_write(to + ahead + i);
 }
 
 static inline void cvy_put_publish(struct queue *q, uint64_t tail, uint64_t sum)
