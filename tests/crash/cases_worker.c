@@ -6,6 +6,7 @@
  */
 #include "cases.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,13 +243,17 @@ static pid_t nursery(void)
 /* The supervisor is the only thread beside the main one. */
 static pid_t supervisor(void)
 {
-	for (pid_t tid = getpid() + 1;; tid++) {
-		char path[64];
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	pid_t tid = 0;
 
-		snprintf(path, sizeof path, "/proc/self/task/%d", (int)tid);
-		if (access(path, F_OK) == 0)
-			return tid;
-	}
+	while (tasks && (entry = readdir(tasks)))
+		if (atoi(entry->d_name) > 0 && atoi(entry->d_name) != getpid())
+			tid = atoi(entry->d_name);
+	if (!tid)
+		abort();
+	closedir(tasks);
+	return tid;
 }
 
 static const char *renewal(pid_t (*who)(void))
