@@ -116,7 +116,7 @@ static long widen(long stride, long budget_ms, double ms, long steps)
 {
 	long kills = (long)((double)budget_ms / ms) + 1;
 
-	if (budget_ms && steps / kills >= stride)
+	if (steps / kills >= stride)
 		return (steps / kills + 1) | 1;
 	return stride;
 }
@@ -152,8 +152,7 @@ void sweep(const struct crash_case *c, struct points points, struct result *resu
 	if (board == MAP_FAILED)
 		return;
 	watch_begin();
-	/* Unharmed, so that what is kept for good (control blocks) is there; then to see the way.
-	 */
+	/* Unharmed: until what is kept for good (control blocks) is there; then to see the way. */
 	one_kill(c, INT32_MAX, WAY_STEPPED, result);
 	trail_begin();
 	one_kill(c, INT32_MAX, WAY_NOTED, result);
@@ -161,10 +160,13 @@ void sweep(const struct crash_case *c, struct points points, struct result *resu
 	if (points.at >= 0) {
 		one_point(c, points.at, result);
 	} else {
-		since = now();
-		one_point(c, result->steps / 2, result);
-		result->stride = stride =
-			widen(stride, points.budget_ms, (now() - since) * 1e3, result->steps);
+		if (points.budget_ms) {
+			since = now();
+			one_point(c, result->steps / 2, result);
+			stride = widen(stride, points.budget_ms, (now() - since) * 1e3,
+			               result->steps);
+		}
+		result->stride = stride;
 		for (long k = 0; (k % REPEATS && trail_repeats(k)) || !one_point(c, k, result);
 		     k += stride)
 			;
