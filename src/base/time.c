@@ -15,6 +15,14 @@ int64_t cvy_now(void)
 	return (int64_t)ts.tv_sec * SECOND + ts.tv_nsec;
 }
 
+int64_t cvy_now_coarse(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (int64_t)ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
 int64_t cvy_deadline(int timeout_ms)
 {
 	if (timeout_ms < 0)

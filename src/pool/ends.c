@@ -154,7 +154,7 @@ void cvy_worker_ended(covey_pool *pool, uint32_t index)
 	struct crew *crew = &pool->crew[index];
 	struct shared *shared = pool->shared;
 	int status = cvy_proc_reap(crew->slot, crew->pidfd);
-	uint32_t spinner = index + 1;
+	uint32_t spinner = atomic_load(&shared->spinner), extra = index + 1;
 
 	cvy_biased_lock(&pool->lock);
 	settle(pool, index, status);
@@ -166,7 +166,9 @@ void cvy_worker_ended(covey_pool *pool, uint32_t index)
 	count_strikes(pool, index, status);
 	cvy_proc_free(crew->slot);
 	atomic_fetch_and(&shared->idle[index / 64], ~(UINT64_C(1) << (index % 64)));
-	atomic_compare_exchange_strong(&shared->spinner, &spinner, 0);
+	if (SPINNER_WORKER(spinner) == index + 1)
+		atomic_compare_exchange_strong(&shared->spinner, &spinner, 0);
+	atomic_compare_exchange_strong(&shared->extra, &extra, 0);
 	/* It may have been about to wake someone, or to take what it was woken for. */
 	cvy_wake_all(shared);
 	cvy_tell(shared);

@@ -31,6 +31,8 @@ static int init(struct cvy_object *object, const void *context)
 		return cvy_fail(EBADMSG, "pool: the object table is damaged");
 	memset(shared, 0, bytes);
 	shared->workers = pool->workers;
+	shared->staff = pool->workers;
+	shared->cores = (uint32_t)covey_cpu_count();
 	shared->owner = cvy_self();
 	shared->owner_generation =
 		cvy_proc(shared->owner) ? cvy_proc(shared->owner)->generation : 0;
@@ -315,6 +317,7 @@ int covey_pool_resize(covey_pool *pool, int workers)
 			rc = cvy_start_threads(pool);
 		if (rc < 0)
 			pool->workers = before;
+		atomic_store(&pool->shared->staff, pool->workers);
 		cvy_thin_out(pool);
 	}
 	cvy_biased_unlock(&pool->lock);

@@ -26,6 +26,7 @@
 
 #include "arena/arena.h"
 #include "base/fence.h"
+#include "base/pace.h"
 #include "process/process.h"
 
 #define WORKERS_MAX 1024
@@ -172,9 +173,16 @@ struct lane {
 /*
  * The shared half. tasks, limit, max_tasks, initializer, finalizer, arg*: constant.
  * workers (slots in use; they become more only), lanes (those ever used, a bit each),
- * closing: by the pool's process. idle: a bit is set by its worker, cleared by
- * whoever wakes it. done: pushed by workers, taken whole by the pool's process.
- * root_waits, spinner: by anyone.
+ * staff (as many as there shall be), closing: by the pool's process. idle: a bit is set by
+ * its worker, cleared by whoever wakes it. done: pushed by workers, taken whole by the
+ * pool's process. root_waits: by anyone.
+ * spinner      one who is looking for tasks (SPINNER_OF). By itself; to 0 by anyone once it
+ *              is late or dead. spinner_seen, spinner_since: what it was at a look, and when
+ *              that was new. By anyone.
+ * extra        one who is on its way, index + 1 (idle.c). By who wakes it, before; to 0 by itself,
+ *              and after its death.
+ * extra_since, extra_more: when it was last seen to move, and how many it may wake once it
+ *              joins those awake. By the same.
  */
 struct shared {
 	uint64_t tasks;
@@ -188,12 +196,17 @@ struct shared {
 	uint32_t heavy_fences; /* of who goes to sleep, so that who submits needs none; constant */
 	uint32_t owner;        /* the pool's process, by slot and generation; constant */
 	uint32_t owner_generation;
-	uint32_t made; /* tasks that are there: by the pool's process */
+	uint32_t made;  /* tasks that are there: by the pool's process */
+	uint32_t cores; /* that it may run on; constant */
+	_Atomic uint32_t staff;
 	struct lane lane[LANES];
 	_Alignas(128) _Atomic uint64_t idle[WORKERS_MAX / 64];
 	_Alignas(128) _Atomic uint32_t done;
 	_Alignas(128) _Atomic uint32_t root_waits;
 	_Alignas(128) _Atomic uint32_t spinner;
+	_Alignas(128) _Atomic uint32_t extra;
+	_Atomic int64_t extra_since, spinner_since;
+	_Atomic uint32_t extra_more, spinner_seen;
 	/* Words that own regions: by the pool's process. */
 	_Alignas(128) uint64_t own_tasks;
 	uint64_t own_arg;          /* of initializer and finalizer */
@@ -201,6 +214,9 @@ struct shared {
 	uint64_t own_chunk_before; /* while one is made or freed */
 	struct worker worker[];    /* WORKERS_MAX, of which those in use are backed */
 };
+/* Of worker w, for its nth time; never 0. */
+#define SPINNER_OF(w, n) ((uint32_t)(n) << 11 | ((w) + 1))
+#define SPINNER_WORKER(spinner) ((spinner)&0x7ff) /* index + 1 */
 #define SHARED_BYTES(workers) (sizeof(struct shared) + (workers) * sizeof(struct worker))
 #define RING_OFFSET(ring) ((ring) & ~UINT64_C(0xff))
 #define RING_MASK(ring) ((UINT64_C(1) << ((ring)&0xff)) - 1)
@@ -412,7 +428,7 @@ static inline enum stage cvy_stage(struct worker *worker)
 	return (enum stage)atomic_load_explicit(&worker->stage, memory_order_acquire);
 }
 
-/* ---- worker.c: claiming, idling, telling */
+/* ---- worker.c: claiming, running, telling */
 
 /* What all workers do until they leave. pool: NULL in a process. */
 void cvy_worker_loop(struct shared *shared, uint32_t index, covey_pool *pool, int notify_fd);
@@ -428,16 +444,30 @@ int cvy_worker_process(const void *arg, size_t len);
 bool cvy_take(struct task *task, uint32_t generation, uint32_t w);
 /* Ends a task that worker w runs; whether callbacks are to be run. */
 bool cvy_finish(struct shared *shared, uint32_t w, struct task *task, enum status status);
+/* Wakes those who wait for an end in the pool. */
+void cvy_tell(struct shared *shared);
+
+/* ---- idle.c: workers that have nothing to do, and how they are woken */
+
+/* Waits until there may be something to do. process: worker w is one, of the pool's. */
+struct idler {
+	struct pace pace;
+	uint32_t times; /* that it was idle */
+};
+void cvy_idle(struct shared *shared, uint32_t w, bool process, struct idler *idler);
 /* Whether a worker is looking for tasks, or waits to be woken for one. */
 bool cvy_anybody_idle(struct shared *shared);
-/* Sees to it that an idle worker, if there is one, takes what is pending. */
-void cvy_wake_worker(struct shared *shared);
-/* The same, where the one who is awake and looking may be stopped. */
+/*
+ * After a task was put there: sees to it that an idle worker, if there is one, takes it. n: of
+ * several calls in a row each has another one, in no order.
+ */
+void cvy_wake_worker(struct shared *shared, uint64_t n);
+/* The same by a worker, for those behind the one it has claimed. */
+void cvy_wake_another(struct shared *shared, uint64_t n);
+/* The same, where the one who is to come, or is looking, may be stopped. */
 void cvy_wake_sleeper(struct shared *shared);
 /* Has all workers look again. */
 void cvy_wake_all(struct shared *shared);
-/* Wakes those who wait for an end in the pool. */
-void cvy_tell(struct shared *shared);
 
 /* ---- run.c: a task while it runs */
 

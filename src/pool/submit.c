@@ -310,7 +310,7 @@ covey_future *cvy_submit(covey_pool *pool, const struct submission *what)
 	}
 	cvy_biased_unlock(&pool->lock);
 	if (f)
-		cvy_wake_worker(pool->shared);
+		cvy_wake_worker(pool->shared, f->index + f->generation);
 	return f;
 }
 

@@ -61,7 +61,7 @@ static void follow(covey_future *before, void *context)
 			go_on(pool, f, data, (uint64_t)len);
 	}
 	cvy_biased_unlock(&pool->lock);
-	cvy_wake_worker(pool->shared);
+	cvy_wake_worker(pool->shared, sequel->index + sequel->generation);
 	cvy_call_back(pool);
 	cvy_biased_lock(&pool->lock);
 	pool->futures--;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers: claiming, telling, idling and being woken. */
-#include "base/pace.h"
+/* Workers: claiming, running, telling. */
 #include "pool/pool.h"
 
 #include <limits.h>
@@ -104,99 +103,6 @@ static struct task *claim(struct shared *shared, uint32_t w, struct view *view)
 		lanes &= ~(UINT32_C(1) << top);
 	}
 	return task;
-}
-
-/* ---- idling */
-
-void cvy_wake_sleeper(struct shared *shared)
-{
-	uint32_t workers = cvy_worker_count(shared);
-
-	for (uint32_t i = 0; i * 64 < workers; i++) {
-		uint64_t bits = atomic_load(&shared->idle[i]);
-
-		while (bits) {
-			uint64_t bit = bits & -bits;
-			uint32_t w = i * 64 + (uint32_t)__builtin_ctzll(bits);
-
-			if (atomic_fetch_and(&shared->idle[i], ~bit) & bit) {
-				atomic_store(&shared->worker[w].wake, 1);
-				cvy_futex_wake(&shared->worker[w].wake, 1);
-				return;
-			}
-			bits &= ~bit;
-		}
-	}
-}
-
-bool cvy_anybody_idle(struct shared *shared)
-{
-	uint32_t workers = cvy_worker_count(shared);
-	uint64_t any = atomic_load(&shared->spinner);
-
-	for (uint32_t i = 0; i * 64 < workers; i++)
-		any |= atomic_load(&shared->idle[i]);
-	return any != 0;
-}
-
-void cvy_wake_worker(struct shared *shared)
-{
-	if (shared->heavy_fences)
-		atomic_signal_fence(memory_order_seq_cst);
-	else
-		atomic_thread_fence(memory_order_seq_cst);
-	/* One that spins looks again after it has said that it no longer does. */
-	if (!atomic_load(&shared->spinner))
-		cvy_wake_sleeper(shared);
-}
-
-void cvy_wake_all(struct shared *shared)
-{
-	uint32_t workers = cvy_worker_count(shared);
-
-	for (uint32_t w = 0; w < workers; w++) {
-		atomic_store(&shared->worker[w].wake, 1);
-		cvy_futex_wake(&shared->worker[w].wake, 1);
-	}
-}
-
-/* How many have come shortly after the last was taken. */
-static void learn(struct shared *shared, struct pace *pace)
-{
-	struct lane *lane = &shared->lane[LANE_DEFAULT];
-	uint64_t head = atomic_load(&lane->head), tail = atomic_load(&lane->tail);
-
-	cvy_pace_learn(pace, tail > head ? tail - head : 0, tail > head);
-}
-
-/* Waits until there may be something to do. */
-static void idle(struct shared *shared, uint32_t w, bool process, struct pace *pace)
-{
-	struct worker *self = &shared->worker[w];
-	uint64_t bit = UINT64_C(1) << (w % 64);
-	uint32_t free = 0;
-
-	/* One of the idle spins, for the sake of whoever submits one task after another. */
-	if (cvy_spins() && atomic_compare_exchange_strong(&shared->spinner, &free, w + 1)) {
-		cvy_pace(pace);
-		for (struct cvy_spin spin = CVY_SPIN(); !cvy_anything(shared) && cvy_spin(&spin);)
-			;
-		learn(shared, pace);
-		atomic_store(&shared->spinner, 0);
-		if (cvy_anything(shared))
-			return;
-	}
-	if (process)
-		fflush(stdout); /* a user wants to see what tasks have printed */
-	atomic_store(&self->wake, 0);
-	atomic_fetch_or(&shared->idle[w / 64], bit);
-	if (shared->heavy_fences)
-		cvy_heavy_fence();
-	else
-		atomic_thread_fence(memory_order_seq_cst);
-	if (!cvy_anything(shared) && !atomic_load(&shared->closing) && !atomic_load(&self->leave))
-		cvy_futex_wait(&self->wake, 0, cvy_now() + 60 * CVY_SLICE);
-	atomic_fetch_and(&shared->idle[w / 64], ~bit);
 }
 
 /* ---- telling */
@@ -308,9 +214,8 @@ static void run(struct shared *shared, uint32_t w, struct task *task, uint64_t r
 	uint64_t one = 1;
 	int code;
 
-	/* No fence: whoever goes to sleep looks again after it has said so. */
-	if (others && !atomic_load(&shared->spinner))
-		cvy_wake_sleeper(shared);
+	if (others)
+		cvy_wake_another(shared, ran);
 	code = cvy_run_task(task);
 	atomic_store_explicit(&shared->worker[w].ran, ran, memory_order_relaxed);
 	if (!cvy_finish(shared, w, task, code ? TASK_FAILED : TASK_DONE))
@@ -324,7 +229,7 @@ static void run(struct shared *shared, uint32_t w, struct task *task, uint64_t r
 void cvy_worker_loop(struct shared *shared, uint32_t w, covey_pool *pool, int notify_fd)
 {
 	struct worker *self = &shared->worker[w];
-	struct pace pace = {0};
+	struct idler idler = {0};
 	struct view view = {0};
 	uint64_t ran = 0, most = shared->max_tasks ? shared->max_tasks : UINT64_MAX;
 
@@ -348,7 +253,7 @@ void cvy_worker_loop(struct shared *shared, uint32_t w, covey_pool *pool, int no
 			cvy_futex_wait(&self->wake, atomic_load(&self->wake),
 			               cvy_now() + 50 * CVY_MS);
 		else
-			idle(shared, w, !pool, &pace);
+			cvy_idle(shared, w, !pool, &idler);
 	}
 	leave(shared, self, notify_fd);
 }

@@ -32,16 +32,17 @@ struct round {
 	int tasks;
 	int may_die;   /* tasks that the victim may take with it */
 	bool watching; /* not waiting, which wakes other workers */
-	pid_t stopped; /* a worker to be stopped until the victim has claimed a task */
+	pid_t stopped; /* a worker that is stopped until another has claimed a task: */
+	int first;     /* which one that is, the victim */
 };
 
 /* Lets the victim be the first to claim, and another go for the rest. */
-static void let_claim_first(pid_t other, covey_future *first)
+static void let_claim_first(const struct round *round, covey_future *first)
 {
-	while (!board->dead && !atomic_load(&pool->shared->worker[0].current) &&
+	while (!board->dead && !atomic_load(&pool->shared->worker[round->first].current) &&
 	       !covey_future_done(first))
 		usleep(20);
-	kill(other, SIGCONT);
+	kill(round->stopped, SIGCONT);
 }
 
 /* NULL where a future that is done has what it should; *died where its worker died. */
@@ -81,7 +82,7 @@ static const char *play_round(const struct round *round)
 			return "submit fails";
 	}
 	if (round->stopped)
-		let_claim_first(round->stopped, futures[0]);
+		let_claim_first(round, futures[0]);
 	for (int i = 0; round->watching && i < round->tasks; i++)
 		while (!covey_future_done(futures[i]))
 			usleep(50);
@@ -142,6 +143,22 @@ static const char *worker_beside_idle(void)
 static const char *worker_contended(void)
 {
 	return worker_scene(2, 0, work, 8);
+}
+
+/* Woken though another is awake already, which is as many as there are cores; it wakes a third. */
+static const char *worker_extra(void)
+{
+	struct round round = {.fn = work, .tasks = 8, .may_die = 1, .watching = true, .first = 1};
+
+	open_pool(3, 0);
+	await_idle();
+	pool->shared->cores = 1;
+	pool->shared->extra_more = 1;
+	board->victim = pool->crew[1].pid;
+	round.stopped = pool->crew[0].pid;
+	kill(round.stopped, SIGSTOP);
+	scene_ready();
+	return play_rounds(&round);
 }
 
 static const char *worker_retried(void)
@@ -282,6 +299,7 @@ static const struct crash_case cases[] = {
 	{.name = "worker: a task, alone", .scene = worker_alone, .check = pools_work},
 	{.name = "worker: a task, others idle", .scene = worker_beside_idle, .check = pools_work},
 	{.name = "worker: eight tasks, contended", .scene = worker_contended, .check = pools_work},
+	{.name = "worker: eight tasks, as the extra", .scene = worker_extra, .check = pools_work},
 	{.name = "worker: a task that is run again", .scene = worker_retried, .check = pools_work},
 	{.name = "worker: a large result", .scene = worker_large, .every = 17, .check = pools_work},
 	{.name = "worker: a task that fails", .scene = worker_fails, .check = pools_work},

@@ -304,6 +304,91 @@ static void tasks_go_on_while_it_is_resized(void **state)
 	end_pool(pool);
 }
 
+/* ---- who is woken */
+
+/* Waits until all n workers are at the gate. */
+static void all_come(covey_pool *pool, struct gate *gate, covey_future **f, int n)
+{
+	for (int i = 0; i < n; i++)
+		f[i] = covey_submit(pool, wait_for, gate->says, gate->gate);
+	for (int i = 0; i < n; i++)
+		at_gate(gate);
+}
+
+/* Nobody waits for a future here, which would wake workers, too. */
+static void long_tasks_behind_short_ones_have_all_workers(void **state)
+{
+	enum { WORKERS = 20, SHORT = 3000 };
+	covey_pool *pool = open_pool(state, WORKERS);
+	struct gate gate = new_gate();
+	covey_future *f[WORKERS];
+
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t i = 0; i < SHORT; i++)
+			covey_future_free(covey_submit(pool, square, i));
+		all_come(pool, &gate, f, WORKERS);
+		for (int i = 0; i < WORKERS; i++)
+			open_gate(&gate, i);
+		for (int i = 0; i < WORKERS; i++)
+			covey_future_free(f[i]);
+	}
+	end_pool(pool);
+	end_gate(&gate);
+}
+
+COVEY_TASK(int, say_pid, covey_queue, says, covey_queue, gate)
+{
+	int pid = getpid();
+
+	covey_put(says, &pid, COVEY_FOREVER);
+	return covey_get(gate, &pid, COVEY_FOREVER);
+}
+
+COVEY_TASK(int, say_hello, covey_queue, to)
+{
+	int n = 0;
+
+	return covey_put(to, &n, COVEY_FOREVER);
+}
+
+/* One more is submitted; whether any has run. */
+static bool another_runs(covey_pool *pool, covey_queue hellos)
+{
+	int n;
+
+	covey_future_free(covey_submit(pool, say_hello, hellos));
+	return covey_get(hellos, &n, 20) == 0;
+}
+
+static void workers_that_are_stopped_are_passed_over(void **state)
+{
+	enum { WORKERS = 6 };
+	covey_pool *pool = open_pool(state, WORKERS);
+	struct gate gate = new_gate();
+	covey_future *f[WORKERS];
+	covey_queue hellos;
+	int pids[WORKERS], i;
+
+	assert_int_equal(covey_queue_create(&hellos, NULL), 0);
+	for (i = 0; i < WORKERS; i++)
+		f[i] = covey_submit(pool, say_pid, gate.says, gate.gate);
+	for (i = 0; i < WORKERS; i++)
+		assert_int_equal(covey_get(gate.says, &pids[i], COVEY_FOREVER), 0);
+	for (i = 0; i < WORKERS; i++)
+		open_gate(&gate, 0);
+	assert_int_equal(covey_wait(f, WORKERS, COVEY_ALL_DONE, COVEY_FOREVER), WORKERS);
+	for (i = 0; i < WORKERS; i++)
+		covey_future_free(f[i]);
+	for (i = 0; i < WORKERS - 1; i++)
+		assert_int_equal(kill(pids[i], SIGSTOP), 0);
+	HARNESS_EVENTUALLY(another_runs(pool, hellos));
+	for (i = 0; i < WORKERS - 1; i++)
+		assert_int_equal(kill(pids[i], SIGCONT), 0);
+	end_pool(pool);
+	assert_int_equal(covey_queue_destroy(hellos), 0);
+	end_gate(&gate);
+}
+
 /* ---- priorities */
 
 COVEY_TASK(int, say, covey_queue, to, int, what)
@@ -434,6 +519,8 @@ static const struct harness_test tests[] = {
 	BY_ALL(a_pool_can_be_resized),
 	BY_ALL(those_who_leave_finish_their_task),
 	BY_ALL(tasks_go_on_while_it_is_resized),
+	BY_ALL(long_tasks_behind_short_ones_have_all_workers),
+	BY_PROCESSES(workers_that_are_stopped_are_passed_over),
 	BY_ALL(higher_priorities_go_first),
 	BY_PROCESSES(terminate_workers_asks_by_a_signal),
 	BY_ALL(cancel_leaves_the_pool_open),
