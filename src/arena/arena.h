@@ -274,6 +274,7 @@ enum cvy_proc_state {
  *             once exit_status is written; to FREE likewise by its parent (or a
  *             sweep, when both are dead). A futex word: waiters for RUNNING
  *             and ENDED sleep on it.
+ * awaited     1 once somebody may sleep on state: by who is about to.
  * generation  one up at each FREE to STARTING.
  * pid, since  by the process itself before RUNNING (the starter may write the
  *             same pid first). since: cvy_ticks() then; a process of that pid that
@@ -313,7 +314,8 @@ struct cvy_proc {
 	uint8_t has_started;
 	_Atomic uint8_t doom;
 	uint8_t before_well;
-	uint8_t pad[2];
+	_Atomic uint8_t awaited;
+	uint8_t pad;
 	_Atomic uint64_t tree;
 	char name[COVEY_NAME_MAX + 1];
 	char words[256];
@@ -327,6 +329,8 @@ void cvy_proc_free(uint32_t index);
 /* Records how its process ended and wakes who waits for it, unless the slot is another's by now. */
 void cvy_proc_end(uint32_t index, uint32_t generation, int status);
 struct cvy_proc *cvy_proc(uint32_t index); /* NULL when out of range */
+/* Sleeps while its state is as seen, until woken or deadline. */
+void cvy_proc_await(struct cvy_proc *proc, uint32_t seen, int64_t deadline);
 extern _Atomic uint32_t cvy_self_slot;
 uint32_t cvy_self_register(void);
 /* The calling process's slot; a process forked outside covey gets one here. 0: no family. */

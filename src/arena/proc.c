@@ -226,6 +226,19 @@ int cvy_proc_new(const char *name, uint32_t *index)
 	return rc < 0 ? rc : take(name, cvy_self(), false, index);
 }
 
+/* After a change of its state. */
+static void tell(struct cvy_proc *proc)
+{
+	if (atomic_load(&proc->awaited))
+		cvy_futex_wake(&proc->state, INT32_MAX);
+}
+
+void cvy_proc_await(struct cvy_proc *proc, uint32_t seen, int64_t deadline)
+{
+	atomic_store(&proc->awaited, 1);
+	cvy_futex_wait(&proc->state, seen, deadline);
+}
+
 void cvy_proc_end(uint32_t index, uint32_t generation, int status)
 {
 	struct cvy_proc *proc = cvy_proc(index);
@@ -237,7 +250,7 @@ void cvy_proc_end(uint32_t index, uint32_t generation, int status)
 	if (proc->generation == generation && state != CVY_PROC_FREE && state != CVY_PROC_ENDED) {
 		atomic_store(&proc->exit_status, status);
 		atomic_store(&proc->state, CVY_PROC_ENDED);
-		cvy_futex_wake(&proc->state, INT32_MAX);
+		tell(proc);
 	}
 	cvy_mutex_unlock(&cvy_header()->proc_lock);
 }
@@ -280,7 +293,7 @@ void cvy_self_set(uint32_t index)
 	doom = atomic_exchange(&proc->doom, 0); /* after the state: see tree.c */
 	if (doom)
 		kill(getpid(), doom);
-	cvy_futex_wake(&proc->state, INT32_MAX);
+	tell(proc);
 }
 
 void cvy_self_call(const char *name)

@@ -102,9 +102,14 @@ uint64_t cvy_start_time(pid_t pid)
 
 uint64_t cvy_ticks(void)
 {
+	static _Atomic uint64_t known;
+	uint64_t hz = atomic_load_explicit(&known, memory_order_relaxed);
 	struct timespec now;
-	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
 
+	if (!hz) {
+		hz = (uint64_t)sysconf(_SC_CLK_TCK);
+		atomic_store_explicit(&known, hz, memory_order_relaxed);
+	}
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * hz + (uint64_t)now.tv_nsec / (1000000000 / hz);
 }

@@ -26,15 +26,6 @@ static __attribute__((noreturn)) void give_up(struct cvy_proc *proc, int report_
 	_exit(EXIT_BEFORE);
 }
 
-/* exit(3) called by the child's own function: records the code for whoever cannot reap it. */
-static void on_plain_exit(int code, void *context)
-{
-	struct cvy_proc *proc = context;
-
-	if (proc == cvy_proc(cvy_self_slot))
-		atomic_store(&proc->exit_code, code & 0xff);
-}
-
 /*
  * The argument, aligned for any type: what is small lies in the slot, and is
  * copied, since slots are aligned for 8 bytes only. NULL where it is damaged.
@@ -47,7 +38,8 @@ static const void *argument(const struct cvy_proc *proc)
 		return cvy_at(proc->arg, proc->arg_len);
 	if (proc->arg_len > sizeof copy)
 		return NULL;
-	memcpy(copy, proc->inline_arg, proc->arg_len);
+	if (proc->arg_len)
+		memcpy(copy, proc->inline_arg, proc->arg_len);
 	return copy;
 }
 
@@ -122,7 +114,7 @@ void cvy_child_run(uint32_t slot, uint32_t generation, int report_fd, covey_proc
 	cvy_fds_none();
 	if (cvy_settings_apply(settings, room, &report_fd) < 0)
 		give_up(proc, report_fd, cvy_fail_in("process '%s': ", proc->name));
-	on_exit(on_plain_exit, proc);
+	cvy_exit_record(slot);
 	if (report_fd >= 0) {
 		cvy_send_fds(report_fd, &ready, sizeof ready, NULL, 0);
 		close(report_fd);

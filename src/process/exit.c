@@ -13,17 +13,36 @@ static void at_exit(void)
 		cvy_process_end();
 }
 
+/* Of a child that covey started. */
+static uint32_t recorded_slot;
+
+static void on_plain_exit(int code, void *context)
+{
+	struct cvy_proc *proc = cvy_proc(recorded_slot);
+
+	if (proc && recorded_slot == cvy_self_slot)
+		atomic_store(&proc->exit_code, code & 0xff);
+}
+
+/* Once for a process and all that it forks. */
 static void install(void)
 {
 	atexit(at_exit);
+	on_exit(on_plain_exit, NULL);
 }
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 void cvy_exit_install(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
 	pthread_once(&once, install);
 	atomic_store(&installed_in, cvy_incarnation());
+}
+
+void cvy_exit_record(uint32_t slot)
+{
+	pthread_once(&once, install);
+	recorded_slot = slot;
 }
 
 static void (*_Atomic at_end)(void);

@@ -219,6 +219,8 @@ int cvy_check_infos(const covey_process_info *infos, int cap);
 void cvy_exit_install(void);
 /* Does so. */
 void cvy_process_end(void);
+/* Has a call of exit(3) by this child record its code, for whoever cannot reap it. */
+void cvy_exit_record(uint32_t slot);
 
 /* ---- join.c: the list of what this process has started */
 

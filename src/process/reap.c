@@ -90,6 +90,6 @@ int cvy_proc_reap_within(uint32_t slot, int pidfd, int64_t patience)
 			return (code & 0xff) << 8;
 		if (cvy_now() >= deadline)
 			return cvy_pidfd_status(pidfd, atomic_load(&proc->pid));
-		cvy_futex_wait(&proc->state, state, cvy_now() + 20 * CVY_MS);
+		cvy_proc_await(proc, state, cvy_now() + 20 * CVY_MS);
 	}
 }

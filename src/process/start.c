@@ -97,19 +97,21 @@ static int adopt(struct covey_process *p)
 static int fork_child(struct covey_process *p, const int ends[2], covey_process_fn *fn)
 {
 	int place = cvy_pidfd_place(), rc = 0;
+	pid_t pid;
 
 	if (place < 0)
 		return no_pidfd(p, place);
 	fflush(NULL); /* else the child would print what is buffered again */
-	p->pid = fork();
-	if (p->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		rc = cvy_fail(errno, "process '%s': fork: %s", p->name, covey_strerror(errno));
 	close(place);
-	if (p->pid == 0) {
+	if (pid == 0) {
 		if (ends[0] >= 0)
 			close(ends[0]);
 		cvy_child_run(p->slot, p->generation, ends[1], fn);
 	}
+	p->pid = pid; /* not in the child, for which the page would be copied */
 	return rc < 0 ? rc : adopt(p);
 }
 
@@ -154,7 +156,7 @@ static bool never_told(struct covey_process *p)
 	while (atomic_load(&proc->state) == CVY_PROC_STARTING) {
 		if (cvy_pidfd_ended(p->pidfd) && !cvy_forkserver_lives(p->server))
 			return true;
-		cvy_futex_wait(&proc->state, CVY_PROC_STARTING, cvy_now() + 5 * CVY_MS);
+		cvy_proc_await(proc, CVY_PROC_STARTING, cvy_now() + 5 * CVY_MS);
 	}
 	return false;
 }
@@ -285,16 +287,16 @@ static int place_argument(struct cvy_proc *proc, const char *path, const void *a
 	return 0;
 }
 
-static int fill_argument(struct cvy_proc *proc, covey_process_fn *fn, const void *arg, size_t len,
-                         const covey_process_opts *opts, const struct handed *handed)
+/* Not inlined, where its path would take a page of the stack that a fork has copied. */
+static __attribute__((noinline)) int fill_argument(struct cvy_proc *proc, covey_process_fn *fn,
+                                                   const void *arg, size_t len,
+                                                   const covey_process_opts *opts,
+                                                   const struct handed *handed)
 {
 	char path[PATH_MAX] = "", *settings = NULL;
 	size_t settings_len = 0;
 	int rc;
 
-	if (len > PTRDIFF_MAX)
-		return cvy_fail(EINVAL, "process '%s': an argument of %zu bytes is none",
-		                proc->name, len);
 	if (proc->method != COVEY_FORK)
 		cvy_module_path(path, sizeof path, fn, proc->fn);
 	if (!cvy_settings_given(opts))
@@ -348,6 +350,11 @@ static int prepare(struct covey_process *p, const covey_process_opts *opts, cove
 	proc->daemon = p->daemon;
 	if (cvy_fds_open(handed, opts) < 0)
 		return cvy_fail_in("process '%s': ", p->name);
+	if (len > PTRDIFF_MAX)
+		return cvy_fail(EINVAL, "process '%s': an argument of %zu bytes is none",
+		                proc->name, len);
+	if (method == COVEY_FORK && !cvy_settings_given(opts))
+		return place_argument(proc, "", arg, len, "", 1);
 	return fill_argument(proc, fn, arg, len, opts, handed);
 }
 
@@ -386,13 +393,11 @@ int covey_process_start_v(covey_process **out, covey_process_fn *fn, const void 
 		return method;
 	cvy_process_hook();
 	cvy_children_sweep();
-	p = calloc(1, sizeof *p);
+	p = malloc(sizeof *p); /* not calloc, which takes no block that was freed just before */
 	if (!p)
 		return cvy_fail(ENOMEM, "process: no memory for its handle");
+	*p = (struct covey_process){.incarnation = cvy_incarnation(), .pidfd = -1, .status = -1};
 	pthread_mutex_init(&p->lock, NULL);
-	p->incarnation = cvy_incarnation();
-	p->pidfd = -1;
-	atomic_store(&p->status, -1);
 	cvy_exit_install(); /* first: the child may call exit, too */
 	rc = prepare(p, &opts, (covey_method)method, fn, arg, len, &handed);
 	if (rc == 0)
