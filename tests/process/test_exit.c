@@ -12,6 +12,8 @@
 
 #include <covey.h>
 
+#include "process/internal.h"
+
 struct run {
 	pid_t pid;
 	FILE *out;
@@ -111,6 +113,25 @@ static void a_kill_ends_daemonic_descendants_and_no_others(void **state)
 		;
 }
 
+static int call_exit(const void *arg, size_t len)
+{
+	exit(*(const int *)arg);
+}
+
+/* For those who cannot reap it: a barrier's parties tell by it whether one of them has died. */
+static void a_call_of_exit_is_recorded(void **state)
+{
+	covey_process_opts opts = {.method = *(covey_method *)*state};
+	covey_process *p;
+	int code = 7;
+
+	assert_int_equal(covey_process_start(&p, call_exit, &code, sizeof code, &opts), 0);
+	assert_int_equal(covey_process_join(p, COVEY_FOREVER), 0);
+	assert_int_equal(covey_process_exit_code(p), 7);
+	assert_int_equal(cvy_proc(p->slot)->exit_code, 7);
+	covey_process_free(p);
+}
+
 static covey_method by_fork = COVEY_FORK, by_spawn = COVEY_SPAWN, by_server = COVEY_FORKSERVER;
 
 #define UNDER_EVERY_METHOD(test)                                                                \
@@ -119,6 +140,7 @@ static covey_method by_fork = COVEY_FORK, by_spawn = COVEY_SPAWN, by_server = CO
 
 static const struct harness_test tests[] = {
 	UNDER_EVERY_METHOD(the_end_of_main_ends_daemons_and_waits_for_others),
+	UNDER_EVERY_METHOD(a_call_of_exit_is_recorded),
 	UNDER_EVERY_METHOD(a_kill_ends_daemonic_descendants_and_no_others),
 	HARNESS_TEST_WITH(a_daemon_that_ignores_sigterm_ends_too, "spawn", &by_spawn),
 };
