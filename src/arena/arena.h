@@ -340,6 +340,14 @@ static inline uint32_t cvy_self(void)
 
 	return __builtin_expect(slot != 0, 1) ? slot : cvy_self_register();
 }
+/* Notes for tools what the calling process sleeps on, an object's id; 0: it is awake. */
+static inline void cvy_sleeps_on(uint64_t id)
+{
+	struct cvy_proc *self = cvy_proc(cvy_self());
+
+	if (self)
+		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
+}
 /* What a process that covey did not start is called, cut where it is too long. Before it gets its
  * slot. */
 void cvy_self_call(const char *name);

@@ -62,7 +62,6 @@ static inline void see_head(struct queue *q)
 static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 {
 	struct queue *q = ref->queue;
-	struct cvy_proc *self = cvy_proc(cvy_self());
 	struct cvy_news news = {.word = &q->full_word,
 	                        .watched = &q->full_watched,
 	                        .index = &q->head,
@@ -84,11 +83,9 @@ static int wait_for_head(const struct queue_ref *ref, struct cvy_wait *wait)
 	if (ref->receivers &&
 	    (cvy_users_watch(ref->receivers, &news.life) || !atomic_load(&ref->receivers->latest)))
 		until = cvy_sooner(until, cvy_blind(&wait->slice, CVY_BLIND_SLICE));
-	if (self)
-		atomic_store_explicit(&self->waiting_for, ref->id, memory_order_relaxed);
+	cvy_sleeps_on(ref->id);
 	rc = cvy_notify_wait(&news, until);
-	if (self)
-		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	cvy_sleeps_on(0);
 	if (rc < 0 && until == wait->deadline)
 		return full(ref, wait->timeout_ms);
 	/* It is woken for the first place; soon after there are more, and no need to sleep again.

@@ -165,21 +165,18 @@ static void spin_a_while(struct event *event, uint32_t seen)
 /* Until the state is no longer as seen, or the deadline has passed. */
 static void wait_while(struct event *event, uint64_t id, uint32_t seen, int64_t deadline)
 {
-	struct cvy_proc *self = cvy_proc(cvy_self());
 	struct robust_list *outer;
 
 	spin_a_while(event, seen);
 	if (atomic_load(&event->state) != seen)
 		return;
-	if (self)
-		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
+	cvy_sleeps_on(id);
 	outer = cvy_pending_set(&event->sleepers);
 	while (atomic_load(&event->state) == seen &&
 	       (deadline == CVY_NEVER || cvy_now() < deadline))
 		sleep_at(event, seen, deadline);
 	cvy_pending_restore(outer);
-	if (self)
-		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	cvy_sleeps_on(0);
 }
 
 int covey_event_wait(covey_event handle, int timeout_ms)

@@ -62,7 +62,6 @@ static inline int taken(struct cvy_object *object, uint64_t id, enum cvy_kind ki
 static __attribute__((noinline)) int wait_for(struct cvy_object *object, uint64_t id,
                                               enum cvy_kind kind, int timeout_ms, int tried)
 {
-	struct cvy_proc *self = cvy_proc(cvy_self());
 	char name[CVY_TITLE];
 	int rc;
 
@@ -72,11 +71,9 @@ static __attribute__((noinline)) int wait_for(struct cvy_object *object, uint64_
 	if (timeout_ms == 0)
 		return cvy_timed_out(0, "%s: held by another (pid %d)",
 		                     cvy_title(name, object, kind), (int)holder(object));
-	if (self)
-		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
+	cvy_sleeps_on(id);
 	rc = cvy_mutex_lock(&object->mutex, cvy_deadline(timeout_ms));
-	if (self)
-		atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	cvy_sleeps_on(0);
 	if (rc >= 0)
 		return taken(object, id, kind, rc);
 	if (!cvy_object_is(object, id, kind))

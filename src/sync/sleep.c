@@ -107,13 +107,12 @@ static void spin_a_while(struct cvy_place *place, const struct cvy_watch *watch)
 static void sleep_outside(struct cvy_line *line, struct cvy_place *place, struct cvy_watch *watch,
                           int64_t deadline)
 {
-	struct cvy_proc *self = cvy_proc(cvy_self());
 	bool old = cvy_line_in_slices();
 	int64_t until;
 
 	if (atomic_load(&place->word))
 		return;
-	atomic_store_explicit(&self->waiting_for, place->id, memory_order_relaxed);
+	cvy_sleeps_on(place->id);
 	until = old || watch->blind ? cvy_blind(&watch->slice, CVY_LINE_SLICE)
 	                            : cvy_in(cvy_notify_slice);
 	until = cvy_sooner(until, deadline);
@@ -125,7 +124,7 @@ static void sleep_outside(struct cvy_line *line, struct cvy_place *place, struct
 			;
 		cvy_guard_pending(NULL);
 	}
-	atomic_store_explicit(&self->waiting_for, 0, memory_order_relaxed);
+	cvy_sleeps_on(0);
 }
 
 int cvy_line_sleep(struct cvy_inside *in, struct cvy_place *place, struct cvy_watch *watch,

@@ -178,10 +178,8 @@ static uint64_t first_object(const struct selection *s)
 /* Says in the process table what is waited for. */
 static void say_waiting(uint64_t id)
 {
-	struct cvy_proc *self = cvy_family_exists() ? cvy_proc(cvy_self()) : NULL;
-
-	if (self)
-		atomic_store_explicit(&self->waiting_for, id, memory_order_relaxed);
+	if (cvy_family_exists())
+		cvy_sleeps_on(id);
 }
 
 static int wait_until_ready(struct selection *s, int timeout_ms)
