@@ -41,7 +41,8 @@ void cvy_exit_install(void)
 
 void cvy_exit_record(uint32_t slot)
 {
-	pthread_once(&once, install);
+	if (!atomic_load(&installed_in)) /* mostly its parent has */
+		pthread_once(&once, install);
 	recorded_slot = slot;
 }
 
