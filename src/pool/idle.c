@@ -109,8 +109,8 @@ static bool spins_late(struct shared *shared, uint32_t spinner)
 	return false;
 }
 
-/* Wakes one, if there is one whom it takes. look: and if those who are counted on are late. */
-static void call(struct shared *shared, uint32_t spinner, bool look)
+/* look: whether those who are counted on are late. */
+static void wake_where_it_helps(struct shared *shared, uint32_t spinner, bool look)
 {
 	uint32_t sleepers, extra;
 
@@ -137,7 +137,7 @@ static inline void wake_one(struct shared *shared, uint64_t n)
 
 	/* One that spins looks again after it has said that it no longer does; so does an extra. */
 	if (!spinner || __builtin_expect(look, 0))
-		call(shared, spinner, look);
+		wake_where_it_helps(shared, spinner, look);
 }
 
 void cvy_wake_worker(struct shared *shared, uint64_t n)
@@ -223,18 +223,18 @@ static bool hold_back(struct shared *shared, uint32_t w)
 /* One that has been woken as the extra. */
 static void arrive(struct shared *shared, uint32_t w)
 {
-	bool hold = hold_back(shared, w);
-	uint32_t extra = w + 1, more = atomic_load(&shared->extra_more);
+	bool disturbs = hold_back(shared, w);
+	uint32_t extra = w + 1, others = atomic_load(&shared->extra_others);
+	uint32_t next = others < WORKERS_MAX / 2 ? 2 * others + 1 : others;
 	uint64_t begun, pending;
 
 	count(shared, &begun, &pending);
-	if (hold || pending)
-		atomic_store(&shared->extra_more, hold                 ? 0
-		                                  : more < 1           ? 1
-		                                  : more < WORKERS_MAX ? 2 * more
-		                                                       : more);
+	if (disturbs)
+		others = next = 0;
+	if (disturbs || pending)
+		atomic_store(&shared->extra_others, next);
 	atomic_compare_exchange_strong(&shared->extra, &extra, 0);
-	for (; !hold && more && pending > 1; more--, pending--)
+	for (; others && pending > 1; others--, pending--)
 		cvy_wake_sleeper(shared);
 }
 

@@ -168,7 +168,7 @@ struct lane {
  *              that was new. By anyone.
  * extra        one who is on its way, index + 1 (idle.c). By who wakes it, before; to 0 by itself,
  *              and after its death.
- * extra_since, extra_more: when it was last seen to move, and how many it may wake once it
+ * extra_since, extra_others: when it was last seen to move, and how many it may wake once it
  *              joins those awake. By the same.
  */
 struct shared {
@@ -193,7 +193,7 @@ struct shared {
 	_Alignas(128) _Atomic uint32_t spinner;
 	_Alignas(128) _Atomic uint32_t extra;
 	_Atomic int64_t extra_since, spinner_since;
-	_Atomic uint32_t extra_more, spinner_seen;
+	_Atomic uint32_t extra_others, spinner_seen;
 	/* Words that own regions: by the pool's process. */
 	_Alignas(128) uint64_t own_tasks;
 	uint64_t own_arg;          /* of initializer and finalizer */

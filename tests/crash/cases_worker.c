@@ -153,7 +153,7 @@ static const char *worker_extra(void)
 	open_pool(3, 0);
 	await_idle();
 	pool->shared->cores = 1;
-	pool->shared->extra_more = 1;
+	pool->shared->extra_others = 1;
 	board->victim = pool->crew[1].pid;
 	round.stopped = pool->crew[0].pid;
 	kill(round.stopped, SIGSTOP);
