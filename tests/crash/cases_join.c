@@ -174,13 +174,11 @@ static const char *inviter(void)
 }
 
 static const struct crash_case cases[] = {
-#ifdef __x86_64__
 	{.name = "join: the program that joins",
          .setup = have_queue,
          .scene = joiner,
          .victim = VICTIM_IMAGE,
          .teardown = end_queue},
-#endif
 	{.name = "join: the process that invites",
          .setup = have_queue,
          .scene = inviter,

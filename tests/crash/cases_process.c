@@ -206,12 +206,10 @@ static const char *daemon_of_fork(void)
 	return child_scene(COVEY_FORK, true);
 }
 
-#ifdef __x86_64__
 static const char *child_of_spawn(void)
 {
 	return child_scene(COVEY_SPAWN, false);
 }
-#endif
 
 /* ---- the forkserver, and its child */
 
@@ -331,14 +329,12 @@ static const struct crash_case cases[] = {
 	{.name = "child of forkserver, all its life",
          .scene = child_of_forkserver,
          .victim = VICTIM_NEWBORN},
-#ifdef __x86_64__
 	{.name = "child of spawn, from covey_init to its end",
          .scene = child_of_spawn,
          .victim = VICTIM_IMAGE},
 	{.name = "forkserver: preload, fork, answer, reap, from covey_init",
          .scene = forkserver_that_prepares,
          .victim = VICTIM_IMAGE},
-#endif
 	{.name = "forkserver: fork, answer, reap", .scene = forkserver},
 };
 

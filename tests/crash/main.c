@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cases.h"
+#include "stepping.h"
 #include "base/notify.h"
 
 #define CASES_MOST 1000
@@ -160,12 +161,17 @@ static void await_one(void)
 		}
 }
 
-static bool wanted(const char *name, char **names, int n)
+static bool named(const char *name, char **names, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (strstr(name, names[i]))
 			return true;
 	return n == 0;
+}
+
+static bool can_be_swept(const struct crash_case *c)
+{
+	return c->victim != VICTIM_IMAGE || stepping_images;
 }
 
 /* The options; the index of the first name. */
@@ -223,11 +229,18 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (int i = 0; crash_case(i) && i < CASES_MOST; i++)
-		all.chosen += wanted(crash_case(i)->name, argv + at, argc - at);
+		if (named(crash_case(i)->name, argv + at, argc - at)) {
+			all.chosen += can_be_swept(crash_case(i));
+			if (!can_be_swept(crash_case(i)))
+				printf("%s: left out: on this processor a fresh image cannot be "
+				       "stopped at covey_init\n",
+				       crash_case(i)->name);
+		}
 	if (all.json)
 		fprintf(all.json, "{\"cases\": [");
 	for (int i = 0; crash_case(i) && i < CASES_MOST; i++) {
-		if (!wanted(crash_case(i)->name, argv + at, argc - at))
+		if (!named(crash_case(i)->name, argv + at, argc - at) ||
+		    !can_be_swept(crash_case(i)))
 			continue;
 		start(i);
 		if (all.running == jobs)

@@ -203,6 +203,8 @@ void stepping_let_go(struct stepping *s)
 }
 
 #ifdef __x86_64__
+const bool stepping_images = true;
+
 /* Where this program is loaded in a process. */
 static uint64_t base_of(pid_t pid)
 {
@@ -241,6 +243,8 @@ static bool run_to_init(pid_t pid)
 	       ptrace(PTRACE_SETREGS, pid, NULL, &regs) == 0;
 }
 #else
+const bool stepping_images = false;
+
 static bool run_to_init(pid_t pid)
 {
 	(void)pid;

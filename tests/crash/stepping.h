@@ -34,6 +34,8 @@ bool stepping_seize(struct stepping *s, pid_t tid);
  * That is `s` then; the thread is let go for good.
  */
 bool stepping_newborn(struct stepping *s, volatile int *go, bool image);
+/* Whether the last can be done on this processor. */
+extern const bool stepping_images;
 
 /* One instruction; or as far as the next stop, where a mark is ahead. */
 enum stepped step(struct stepping *s);
