@@ -44,13 +44,16 @@ struct size_class {
 };
 
 /*
- * An entry of a class's table: 0 free, else pages that are backed and one flag.
+ * An entry of a class's table: 0 free, else pages that are backed and flags.
  * Written under the region lock. These words are the truth; all counters can
  * be made anew from them, and are, when a holder of the lock has died.
+ * USED or WARM: in use; free, and backed still. MORE: beside USED, pages beyond those
+ * counted may be backed, which is being done, or was when its owner died.
  */
 #define ENTRY_USED (UINT32_C(1) << 31)
 #define ENTRY_WARM (UINT32_C(1) << 30)
-#define ENTRY_PAGES (ENTRY_WARM - 1)
+#define ENTRY_MORE (UINT32_C(1) << 29)
+#define ENTRY_PAGES (ENTRY_MORE - 1)
 
 /*
  * The header, at offset 0.

@@ -246,7 +246,8 @@ static int take(struct arena_header *h, uint64_t *dest, uint64_t bytes, uint64_t
 	IN_ORDER();
 	if ((uint32_t)block == h->classes[c].top)
 		__atomic_store_n(&h->classes[c].top, (uint32_t)block + 1, __ATOMIC_RELAXED);
-	*entry_of(c, (uint32_t)block) = ENTRY_USED | (uint32_t)pages;
+	*entry_of(c, (uint32_t)block) =
+		ENTRY_USED | (pages > *was_backed ? ENTRY_MORE : 0) | (uint32_t)*was_backed;
 	if (is_warm(entry)) {
 		h->classes[c].warm--;
 		h->classes[c].warm_hint = (uint32_t)block + 1;
@@ -254,11 +255,57 @@ static int take(struct arena_header *h, uint64_t *dest, uint64_t bytes, uint64_t
 	} else {
 		h->classes[c].hint = (uint32_t)block + 1;
 	}
-	h->used += (pages - *was_backed) * PAGE;
 	*dest = h->moving_block;
 	IN_ORDER();
 	h->moving_block = 0;
 	return 0;
+}
+
+/* Counts pages that have been backed, which the quota may not have room for any more. */
+static int count_backed(struct arena_header *h, uint64_t offset, uint64_t pages)
+{
+	uint64_t before, more;
+	uint32_t block;
+	unsigned class;
+	int rc = lock_regions(h);
+
+	if (rc < 0)
+		return rc;
+	if (!locate(h, offset, &class, &block) || !(*entry_of(class, block) & ENTRY_USED)) {
+		cvy_mutex_unlock(&h->region_lock);
+		return cvy_fail(EBADMSG, "memory: the family's table of regions is damaged");
+	}
+	before = *entry_of(class, block) & ENTRY_PAGES;
+	more = pages > before ? (pages - before) * PAGE : 0;
+	if (h->used + more > h->quota)
+		cool(h, more);
+	if (h->used + more > h->quota) {
+		rc = over_quota(h, more);
+	} else {
+		*entry_of(class, block) = ENTRY_USED | (uint32_t)(before + more / PAGE);
+		h->used += more;
+	}
+	cvy_mutex_unlock(&h->region_lock);
+	return rc;
+}
+
+/*
+ * Backs the pages of a region behind the first `from`, up to `to`, and only then counts them.
+ * Outside the lock, since it takes long for much: their owner has the region already.
+ */
+static int back_and_count(struct arena_header *h, uint64_t offset, uint64_t from, uint64_t to)
+{
+	uint64_t bytes = (to - from) * PAGE;
+	int rc = cvy_back(offset + from * PAGE, bytes);
+
+	if (rc < 0)
+		rc = cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
+		              (unsigned long long)bytes, covey_strerror(rc));
+	else
+		rc = count_backed(h, offset, to);
+	if (rc < 0)
+		cvy_punch(offset + from * PAGE, bytes);
+	return rc;
 }
 
 int cvy_region_reserve(uint64_t *dest, uint64_t bytes, uint64_t backed)
@@ -281,15 +328,10 @@ int cvy_region_reserve(uint64_t *dest, uint64_t bytes, uint64_t backed)
 	} while (rc == -ENOMEM && cvy_procs_sweep());
 	if (rc < 0 || pages <= was_backed)
 		return rc;
-	/* Outside the lock, since it takes long for much: dest owns the region already. */
-	rc = cvy_back(*dest + was_backed * PAGE, (pages - was_backed) * PAGE);
-	if (rc < 0) {
-		cvy_region_trim(*dest, was_backed * PAGE); /* else it would be kept as if backed */
+	rc = back_and_count(h, *dest, was_backed, pages);
+	if (rc < 0)
 		cvy_region_free(dest);
-		return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
-		                (unsigned long long)bytes, covey_strerror(rc));
-	}
-	return 0;
+	return rc;
 }
 
 int cvy_region_alloc(uint64_t *dest, uint64_t bytes)
@@ -318,18 +360,10 @@ int cvy_region_back(uint64_t offset, uint64_t backed)
 	if (h->used + more * PAGE > h->quota) {
 		rc = over_quota(h, more * PAGE);
 	} else if (more) {
-		*entry_of(class, block) = ENTRY_USED | (uint32_t)pages;
-		h->used += more * PAGE;
+		*entry_of(class, block) = entry | ENTRY_MORE;
 	}
 	cvy_mutex_unlock(&h->region_lock);
-	if (rc < 0 || !more)
-		return rc;
-	rc = cvy_back(offset + (pages - more) * PAGE, more * PAGE);
-	if (rc == 0)
-		return 0;
-	cvy_region_trim(offset, (pages - more) * PAGE);
-	return cvy_fail(ENOMEM, "memory: the system has no %llu bytes more: %s",
-	                (unsigned long long)(more * PAGE), covey_strerror(rc));
+	return rc < 0 || !more ? rc : back_and_count(h, offset, pages - more, pages);
 }
 
 void cvy_region_free(uint64_t *dest)
@@ -337,6 +371,7 @@ void cvy_region_free(uint64_t *dest)
 	struct arena_header *h = cvy_header();
 	uint64_t offset = *dest, bytes;
 	uint32_t block, pages;
+	bool more;
 	unsigned class;
 
 	if (!offset)
@@ -353,21 +388,22 @@ void cvy_region_free(uint64_t *dest)
 		return;
 	}
 	pages = *entry_of(class, block) & ENTRY_PAGES;
+	more = *entry_of(class, block) & ENTRY_MORE;
 	bytes = pages * PAGE;
 
 	h->moving_dest = cvy_offset(dest);
 	h->moving_block = offset;
 	IN_ORDER();
 	*dest = 0;
-	if (bytes <= CVY_WARM_BLOCK && h->warm_bytes + bytes <= WARM_MAX && pages) {
+	if (bytes <= CVY_WARM_BLOCK && h->warm_bytes + bytes <= WARM_MAX && pages && !more) {
 		*entry_of(class, block) = ENTRY_WARM | pages;
 		h->warm_bytes += bytes;
 		h->classes[class].warm++;
 		if (block < h->classes[class].warm_hint || h->classes[class].warm == 1)
 			h->classes[class].warm_hint = block;
 	} else {
-		if (bytes <= CVY_WARM_BLOCK)
-			cvy_punch(offset, bytes);
+		if (bytes <= CVY_WARM_BLOCK || more)
+			cvy_punch(offset, more ? cvy_block_bytes(class) : bytes);
 		*entry_of(class, block) = 0;
 		h->used -= bytes;
 		if (block < h->classes[class].hint)
@@ -391,7 +427,8 @@ void cvy_region_trim(uint64_t offset, uint64_t backed)
 	if (lock_regions(h) < 0)
 		return;
 	if (locate(h, offset, &class, &block)) {
-		*entry_of(class, block) = ENTRY_USED | (uint32_t)pages;
+		*entry_of(class, block) =
+			ENTRY_USED | (*entry_of(class, block) & ENTRY_MORE) | (uint32_t)pages;
 		h->used -= bytes - pages * PAGE;
 	}
 	cvy_mutex_unlock(&h->region_lock);

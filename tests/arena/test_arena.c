@@ -14,6 +14,7 @@
 
 #include "arena/arena.h"
 #include "arena/layout.h"
+#include "limits/filter.h"
 
 /* Words in the arena that own regions: the control block of an object would be such a place. */
 static uint64_t *owner_words(uint64_t *region)
@@ -152,6 +153,39 @@ static void killed_allocators_leave_every_region_owned_or_free(void **state)
 	for (int i = 0; i < 400; i++)
 		cvy_region_free(&words[i]);
 	/* All that is still counted is what is kept warm. */
+	assert_int_equal(used() - atomic_load(&cvy_header()->warm_bytes), before);
+	give_back_words();
+}
+
+/* Has a child die where the system is to find memory for `bytes`, of a new region or an old one. */
+static void die_while_backing(uint64_t *word, uint64_t bytes)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		die_at(SYS_fallocate);
+		_exit((*word ? cvy_region_back(*word, bytes) : cvy_region_alloc(word, bytes)) == 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+static void a_death_while_memory_is_found_promises_none(void **state)
+{
+	uint64_t page, before, *words = owner_words(&page);
+
+	before = used();
+	die_while_backing(&words[0], 40 << 20);
+	assert_int_not_equal(words[0], 0);
+	assert_int_equal(cvy_region_bytes(words[0]), 0);
+	assert_int_equal(cvy_region_back(words[0], 1 << 20), 0);
+	assert_int_equal(cvy_region_bytes(words[0]), 1 << 20);
+	die_while_backing(&words[0], 3 << 20);
+	assert_int_equal(cvy_region_bytes(words[0]), 1 << 20);
+	assert_int_equal(used() - before, 1 << 20);
+	cvy_region_free(&words[0]);
 	assert_int_equal(used() - atomic_load(&cvy_header()->warm_bytes), before);
 	give_back_words();
 }
@@ -304,6 +338,7 @@ static const struct harness_test tests[] = {
 	HARNESS_TEST(the_quota_holds_and_warm_memory_yields_to_it),
 	HARNESS_TEST(regions_of_many_gigabytes_cost_address_space_only),
 	HARNESS_TEST(killed_allocators_leave_every_region_owned_or_free),
+	HARNESS_TEST(a_death_while_memory_is_found_promises_none),
 	HARNESS_TEST(killed_makers_of_objects_leave_the_table_sound),
 	HARNESS_TEST(little_address_space_makes_a_small_arena),
 	HARNESS_TEST(a_limit_on_files_makes_a_small_arena),

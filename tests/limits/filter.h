@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that fail, by a filter of seccomp that this process and its children keep. */
+/* System calls that fail or kill, by a filter of seccomp that this process and its children keep.
+ */
 #ifndef FILTER_H
 #define FILTER_H
 
@@ -28,9 +29,8 @@
 
 #define ANY 0xffffffffu
 
-/* In all threads, a call fails with an error; first: where its first argument is that only, or ANY.
- */
-static inline void refuse(long number, uint32_t first, int error)
+/* In all threads, what a call leads to; first: where its first argument is that only, or ANY. */
+static inline void filter(long number, uint32_t first, uint32_t what)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -40,7 +40,7 @@ static inline void refuse(long number, uint32_t first, int error)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, first, 1, first == ANY),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, what),
 	};
 	struct sock_fprog program = {sizeof code / sizeof *code, code};
 
@@ -49,6 +49,18 @@ static inline void refuse(long number, uint32_t first, int error)
 		perror("seccomp");
 		_exit(7);
 	}
+}
+
+/* The call fails with an error. */
+static inline void refuse(long number, uint32_t first, int error)
+{
+	filter(number, first, SECCOMP_RET_ERRNO | (uint32_t)error);
+}
+
+/* The call kills the process, by SIGSYS. */
+static inline void die_at(long number)
+{
+	filter(number, ANY, SECCOMP_RET_KILL_PROCESS);
 }
 
 #endif
