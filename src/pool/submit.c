@@ -281,6 +281,7 @@ covey_future *cvy_submit(covey_pool *pool, const struct submission *what)
 {
 	uint64_t len = (uint64_t)what->head_len + what->body_len;
 	covey_future *f;
+	uint64_t n = 0;
 	int rc;
 
 	if (pool->guest)
@@ -308,9 +309,11 @@ covey_future *cvy_submit(covey_pool *pool, const struct submission *what)
 			f = NULL;
 		}
 	}
+	if (f)
+		n = f->index + f->generation;
 	cvy_biased_unlock(&pool->lock);
 	if (f)
-		cvy_wake_worker(pool->shared, f->index + f->generation);
+		cvy_wake_worker(pool->shared, n);
 	return f;
 }
 
