@@ -211,6 +211,14 @@ static int over_quota(struct arena_header *h, uint64_t bytes)
 	                (unsigned long long)h->used);
 }
 
+/* Sees that so many bytes more fit under the quota. */
+static int fit(struct arena_header *h, uint64_t bytes)
+{
+	if (h->used + bytes > h->quota)
+		cool(h, bytes);
+	return h->used + bytes > h->quota ? over_quota(h, bytes) : 0;
+}
+
 /* Takes a block for dest with the lock held; 0 and what of it was backed already. */
 static int take(struct arena_header *h, uint64_t *dest, uint64_t bytes, uint64_t pages,
                 uint64_t *was_backed)
@@ -277,11 +285,8 @@ static int count_backed(struct arena_header *h, uint64_t offset, uint64_t pages)
 	}
 	before = *entry_of(class, block) & ENTRY_PAGES;
 	more = pages > before ? (pages - before) * PAGE : 0;
-	if (h->used + more > h->quota)
-		cool(h, more);
-	if (h->used + more > h->quota) {
-		rc = over_quota(h, more);
-	} else {
+	rc = fit(h, more);
+	if (rc == 0) {
 		*entry_of(class, block) = ENTRY_USED | (uint32_t)(before + more / PAGE);
 		h->used += more;
 	}
@@ -355,13 +360,9 @@ int cvy_region_back(uint64_t offset, uint64_t backed)
 	}
 	entry = *entry_of(class, block);
 	more = pages > (entry & ENTRY_PAGES) ? pages - (entry & ENTRY_PAGES) : 0;
-	if (h->used + more * PAGE > h->quota)
-		cool(h, more * PAGE);
-	if (h->used + more * PAGE > h->quota) {
-		rc = over_quota(h, more * PAGE);
-	} else if (more) {
+	rc = fit(h, more * PAGE);
+	if (rc == 0 && more)
 		*entry_of(class, block) = entry | ENTRY_MORE;
-	}
 	cvy_mutex_unlock(&h->region_lock);
 	return rc < 0 || !more ? rc : back_and_count(h, offset, pages - more, pages);
 }
@@ -454,11 +455,8 @@ int cvy_charge(uint64_t bytes)
 
 	if (rc < 0)
 		return rc;
-	if (h->used + bytes > h->quota)
-		cool(h, bytes);
-	if (h->used + bytes > h->quota)
-		rc = over_quota(h, bytes);
-	else
+	rc = fit(h, bytes);
+	if (rc == 0)
 		h->used += bytes;
 	cvy_mutex_unlock(&h->region_lock);
 	return rc;

@@ -3,7 +3,6 @@
 #include "channel/receive.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static int too_long(const struct queue_ref *ref, uint64_t len, size_t cap)
 {

@@ -14,7 +14,6 @@
  */
 #include "pool/pool.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 /* Of what a wake-up takes at most an extra lets one pass, then twice as many, and so on. */
@@ -79,7 +78,7 @@ static uint32_t asleep(struct shared *shared)
 	uint32_t workers = cvy_worker_count(shared), sum = 0;
 
 	for (uint32_t i = 0; i * 64 < workers; i++) {
-		uint64_t bits = atomic_load_explicit(&shared->idle[i], memory_order_relaxed);
+		uint64_t bits = atomic_load(&shared->idle[i]);
 
 		sum += bits ? (uint32_t)__builtin_popcountll(bits) : 0;
 	}
@@ -165,45 +164,52 @@ void cvy_wake_all(struct shared *shared)
 
 bool cvy_anybody_idle(struct shared *shared)
 {
-	uint32_t workers = cvy_worker_count(shared);
-	uint64_t any = atomic_load(&shared->spinner) | atomic_load(&shared->extra);
-
-	for (uint32_t i = 0; i * 64 < workers; i++)
-		any |= atomic_load(&shared->idle[i]);
-	return any != 0;
+	return atomic_load(&shared->spinner) || atomic_load(&shared->extra) || asleep(shared);
 }
 
 /* ---- who idles */
 
+static uint64_t pending_in(struct lane *lane)
+{
+	uint64_t head = atomic_load(&lane->head), tail = atomic_load(&lane->tail);
+
+	return tail > head ? tail - head : 0;
+}
+
 /* How many have come shortly after the last was taken. */
 static void learn(struct shared *shared, struct pace *pace)
 {
-	struct lane *lane = &shared->lane[LANE_DEFAULT];
-	uint64_t head = atomic_load(&lane->head), tail = atomic_load(&lane->tail);
+	uint64_t found = pending_in(&shared->lane[LANE_DEFAULT]);
 
-	cvy_pace_learn(pace, tail > head ? tail - head : 0, tail > head);
+	cvy_pace_learn(pace, found, found > 0);
 }
 
-/* How many tasks have been begun, and how many are pending, of all priorities. */
-static void count(struct shared *shared, uint64_t *begun, uint64_t *pending)
+/* How many tasks are pending, of all priorities. */
+static uint64_t pending(struct shared *shared)
 {
-	*begun = *pending = 0;
-	for (uint32_t lanes = cvy_lanes(shared); lanes; lanes &= lanes - 1) {
-		struct lane *lane = &shared->lane[__builtin_ctz(lanes)];
-		uint64_t head = atomic_load(&lane->head), tail = atomic_load(&lane->tail);
+	uint64_t sum = 0;
 
-		*begun += head;
-		*pending += tail > head ? tail - head : 0;
-	}
+	for (uint32_t lanes = cvy_lanes(shared); lanes; lanes &= lanes - 1)
+		sum += pending_in(&shared->lane[__builtin_ctz(lanes)]);
+	return sum;
+}
+
+/* How many have been begun. */
+static uint64_t begun(struct shared *shared)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t lanes = cvy_lanes(shared); lanes; lanes &= lanes - 1)
+		sum += atomic_load(&shared->lane[__builtin_ctz(lanes)].head);
+	return sum;
 }
 
 /* Lets time pass while tasks are short; whether they still are. */
 static bool hold_back(struct shared *shared, uint32_t w)
 {
 	struct worker *self = &shared->worker[w];
-	uint64_t before, now, pending;
+	uint64_t before = begun(shared), now;
 
-	count(shared, &before, &pending);
 	for (unsigned pauses = 1; pauses <= PAUSES_MOST; pauses *= 2, before = now) {
 		uint32_t staff = atomic_load(&shared->staff), sleepers = asleep(shared);
 
@@ -213,7 +219,7 @@ static bool hold_back(struct shared *shared, uint32_t w)
 		    atomic_load(&self->leave))
 			return false;
 		cvy_futex_wait(&self->wake, 0, cvy_now() + pauses * PAUSE);
-		count(shared, &now, &pending);
+		now = begun(shared);
 		if (now - before < (uint64_t)(staff - sleepers - 1) * pauses)
 			return false;
 	}
@@ -226,15 +232,14 @@ static void arrive(struct shared *shared, uint32_t w)
 	bool disturbs = hold_back(shared, w);
 	uint32_t extra = w + 1, others = atomic_load(&shared->extra_others);
 	uint32_t next = others < WORKERS_MAX / 2 ? 2 * others + 1 : others;
-	uint64_t begun, pending;
+	uint64_t left = pending(shared);
 
-	count(shared, &begun, &pending);
 	if (disturbs)
 		others = next = 0;
-	if (disturbs || pending)
+	if (disturbs || left)
 		atomic_store(&shared->extra_others, next);
 	atomic_compare_exchange_strong(&shared->extra, &extra, 0);
-	for (; others && pending > 1; others--, pending--)
+	for (; others && left > 1; others--, left--)
 		cvy_wake_sleeper(shared);
 }
 

@@ -32,7 +32,6 @@ static int init(struct cvy_object *object, const void *context)
 	memset(shared, 0, bytes);
 	shared->workers = pool->workers;
 	shared->staff = pool->workers;
-	shared->cores = (uint32_t)covey_cpu_count();
 	shared->owner = cvy_self();
 	shared->owner_generation =
 		cvy_proc(shared->owner) ? cvy_proc(shared->owner)->generation : 0;
@@ -206,6 +205,8 @@ static int instruct(covey_pool *pool, const covey_pool_opts *opts)
 	void *to;
 	int rc = 0;
 
+	/* As many workers as cores is what one gets who asks for none. */
+	shared->cores = opts->workers ? (uint32_t)covey_cpu_count() : pool->workers;
 	shared->max_tasks =
 		opts->max_tasks_per_worker > 0 ? (uint64_t)opts->max_tasks_per_worker : 0;
 	if (opts->initializer)

@@ -3,7 +3,6 @@
 #include "pool/pool.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -148,6 +148,8 @@ static void there_is_no_spinning_on_one_core(void **state)
 	CPU_SET(cpu, &one);
 	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
 	assert_int_equal(cvy_spins(), 0);
+	for (struct cvy_spin spin = CVY_SPIN(); cvy_spin(&spin);)
+		fail_msg("a wait spins");
 }
 
 static const struct harness_test tests[] = {
